@@ -1,0 +1,93 @@
+"""The answer, not the document: the best section of a hit and its best one to three sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from search.analysis import Analyzer, Term, Token, merge_spans
+from search.sentences import sentence_spans, token_spans
+
+MAX_SENTENCES = 3
+MAX_CHARACTERS = 160
+_ROOM = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """Sentences cut out of a section, with half-open highlight offsets into `text`."""
+
+    text: str
+    highlights: tuple[tuple[int, int], ...]
+
+
+class Weigher:
+    """How much of a question's information a text holds, by the idf of the terms found in it."""
+
+    def __init__(self, terms: Sequence[Term], idf: Callable[[str], float]) -> None:
+        self.weights: Mapping[str, float] = {term.text: term.weight * idf(term.text) for term in terms}
+        self._asked = {term.text: term.asked for term in terms}
+        self._total = sum(idf(term.text) for term in terms if term.text == term.asked)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Every term that counts."""
+        return frozenset(self._asked)
+
+    def coverage(self, words: frozenset[str]) -> float:
+        """Share of the asked terms' idf that `words` hold, 0..1; a synonym counts with its weight."""
+        best: dict[str, float] = {}
+        for word in words & self.weights.keys():
+            asked = self._asked[word]
+            if not asked:
+                continue
+            best[asked] = max(best.get(asked, 0.0), self.weights[word])
+        return min(1.0, sum(best.values()) / self._total) if self._total else 0.0
+
+
+def extract(text: str, weigher: Weigher, analyzer: Analyzer, likeness: Callable[[list[str]], list[float]]) -> Extract:
+    """The window of up to three sentences that best answers; `likeness` gives cosines to the question."""
+    spans = sentence_spans(text)
+    if not spans:
+        return Extract("", ())
+    pieces = [text[start:end] for start, end in spans]
+    tokens = [analyzer.tokens(piece) for piece in pieces]
+    scores = [
+        weigher.coverage(frozenset(token.text for token in own)) + like
+        for own, like in zip(tokens, likeness(pieces), strict=True)
+    ]
+    first, last = _best_window(scores, spans)
+    start, end = spans[first][0], spans[last - 1][1]
+    marks = _marks(tokens[first:last], [span[0] - start for span in spans[first:last]], weigher.words)
+    return Extract(text[start:end], marks)
+
+
+def _best_window(scores: Sequence[float], spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """First and one past the last sentence: the best sentence, widened towards the better neighbour."""
+    first = max(range(len(scores)), key=lambda i: (scores[i], -i))
+    last = first + 1
+    while last - first < MAX_SENTENCES:
+        after = scores[last] if last < len(scores) else -1.0
+        before = scores[first - 1] if first else -1.0
+        grown = (first, last + 1) if after >= before else (first - 1, last)
+        if max(after, before) < 0 or _length(spans, *grown) > MAX_CHARACTERS:
+            break
+        if _length(spans, first, last) >= _ROOM and max(after, before) < scores[first] / 2:
+            break
+        first, last = grown
+    return first, last
+
+
+def _length(spans: Sequence[tuple[int, int]], first: int, last: int) -> int:
+    return spans[last - 1][1] - spans[first][0]
+
+
+def _marks(
+    tokens: Sequence[list[Token]], offsets: Sequence[int], wanted: frozenset[str]
+) -> tuple[tuple[int, int], ...]:
+    spans = [
+        (start + offset, end + offset)
+        for own, offset in zip(tokens, offsets, strict=True)
+        for start, end in token_spans(own, wanted)
+    ]
+    return merge_spans(spans)

@@ -1,0 +1,162 @@
+"""Numbers per passage that filters work on, and the masks computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.types import BoolArray, Document, Filter, Kind, Passage, Query
+
+KINDS = tuple(Kind)
+ROW = np.dtype(
+    [
+        ("document", "<i4"),
+        ("kind", "i1"),
+        ("audience", "i1"),
+        ("role", "i1"),
+        ("category", "<i2"),
+        ("product", "<i2"),
+        ("valid_from", "<i8"),
+        ("valid_until", "<i8"),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Small integers for the names that may be filtered by; the order is the code."""
+
+    categories: tuple[str, ...]
+    products: tuple[str, ...]
+    tags: tuple[str, ...]
+
+    @staticmethod
+    def of(documents: Iterable[Document]) -> Codes:
+        """Codes for every name used in `documents`."""
+        categories: set[str] = set()
+        products: set[str] = set()
+        tags: set[str] = set()
+        for document in documents:
+            categories.add(document.category)
+            products.add(document.product)
+            tags.update(document.tags)
+        return Codes(tuple(sorted(categories)), tuple(sorted(products)), tuple(sorted(tags)))
+
+
+def filter_of(query: Query, codes: Codes) -> Filter:
+    """The query's filter in codes; names the index does not know match nothing."""
+    return Filter(
+        audience=query.audience,
+        now=query.now,
+        kinds=frozenset(query.kinds),
+        categories=_coded(query.categories, codes.categories),
+        products=_coded(query.products, codes.products),
+        tags=_coded(query.tags, codes.tags),
+    )
+
+
+def _coded(names: Sequence[str], known: Sequence[str]) -> frozenset[int] | None:
+    if not names:
+        return None
+    return frozenset(known.index(name) for name in names if name in known)
+
+
+def rows_of(documents: Sequence[Document], passages: Sequence[Sequence[Passage]], codes: Codes) -> NDArray[np.void]:
+    """One row per passage, in document order."""
+    category = {name: code for code, name in enumerate(codes.categories)}
+    product = {name: code for code, name in enumerate(codes.products)}
+    rows = [
+        (
+            number,
+            KINDS.index(document.kind),
+            max(document.audience, passage.audience),
+            passage.role,
+            category[document.category],
+            product[document.product],
+            document.valid_from,
+            document.valid_until,
+        )
+        for number, (document, own) in enumerate(zip(documents, passages, strict=True))
+        for passage in own
+    ]
+    return np.array(rows, dtype=ROW)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A filter and the passages it allows: engines use whichever they can."""
+
+    where: Filter
+    allowed: BoolArray
+    none: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    since: int
+    until: int
+    selection: Selection
+
+
+class Columns:
+    """The columns of one generation, with masks cached until the clock passes a validity date."""
+
+    def __init__(self, rows: NDArray[np.void], tags: Mapping[int, Sequence[int]]) -> None:
+        self.rows = rows
+        self._tags = tags
+        self._masks: dict[Filter, _Cached] = {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """First passage of each document, and one past the last at the end."""
+        count = int(self.rows["document"][-1]) + 1 if len(self.rows) else 0
+        return np.searchsorted(self.rows["document"], np.arange(count + 1)).astype(np.int64)
+
+    @cached_property
+    def _edges(self) -> NDArray[np.int64]:
+        return np.unique(np.concatenate([self.rows["valid_from"], self.rows["valid_until"]]))
+
+    def select(self, where: Filter) -> Selection:
+        """The passages that `where` allows at `where.now`."""
+        key = replace(where, now=0)
+        with self._lock:
+            cached = self._masks.get(key)
+        if cached and cached.since <= where.now < cached.until:
+            return cached.selection
+        allowed = self._allowed(where)
+        selection = Selection(where, allowed, not allowed.any())
+        with self._lock:
+            if len(self._masks) > 256:
+                self._masks.clear()
+            self._masks[key] = _Cached(*self._steady(where.now), selection)
+        return selection
+
+    def _steady(self, now: int) -> tuple[int, int]:
+        """The span around `now` in which no validity begins or ends."""
+        at = int(np.searchsorted(self._edges, now, side="right"))
+        since = int(self._edges[at - 1]) if at else -(1 << 62)
+        until = int(self._edges[at]) if at < len(self._edges) else 1 << 62
+        return since, until
+
+    def _allowed(self, where: Filter) -> BoolArray:
+        rows = self.rows
+        allowed = rows["audience"] <= where.audience
+        allowed &= (rows["valid_from"] <= where.now) & (where.now < rows["valid_until"])
+        if where.kinds:
+            allowed &= np.isin(rows["kind"], [KINDS.index(kind) for kind in where.kinds])
+        if where.categories is not None:
+            allowed &= np.isin(rows["category"], list(where.categories))
+        if where.products is not None:
+            allowed &= np.isin(rows["product"], list(where.products))
+        if where.tags is not None:
+            allowed &= np.isin(rows["document"], [d for tag in where.tags for d in self._tags.get(tag, ())])
+        return np.asarray(allowed, dtype=np.bool_)

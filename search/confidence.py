@@ -1,0 +1,73 @@
+"""How probable it is that the first hit answers the question, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from search.errors import SearchError
+from search.types import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What confidence is judged by; each is larger when the answer is more likely right.
+
+    cosine: best of the document, 0..1; coverage: share of the question's information (idf) that the
+    document's passages hold, 0..1; margin: lead over the next document's score, 0..1.
+    """
+
+    cosine: float
+    coverage: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A logistic model over the evidence, and the thresholds chosen from its precision."""
+
+    bias: float = -6.2
+    cosine: float = 7.2
+    coverage: float = 3.4
+    margin: float = 3.0
+    answer: float = 0.6
+    candidate: float = 0.2
+
+    def probability(self, evidence: Evidence) -> float:
+        """Calibrated probability in 0..1; weights are never negative, so it is monotone in the evidence."""
+        return sigmoid(
+            self.bias
+            + self.cosine * evidence.cosine
+            + self.coverage * evidence.coverage
+            + self.margin * evidence.margin
+        )
+
+
+def sigmoid(value: float) -> float:
+    """1 / (1 + exp(-value)), without overflow."""
+    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
+
+
+def decide(confidence: float, calibration: Calibration) -> Decision:
+    """What the confidence of the first hit allows."""
+    if confidence >= calibration.answer:
+        return Decision.ANSWER
+    return Decision.CANDIDATES if confidence >= calibration.candidate else Decision.ABSTAIN
+
+
+def read_calibration(path: Path) -> Calibration:
+    """The calibration stored with an index or shipped with the encoder."""
+    try:
+        return Calibration(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise SearchError(f"{path} is no calibration: {error}", "run `kb calibrate`") from error
+
+
+def write_calibration(path: Path, calibration: Calibration) -> None:
+    """Store a calibration as JSON."""
+    path.write_text(json.dumps(asdict(calibration), indent=1) + "\n", "utf-8")
+
+
+__all__ = ["Calibration", "Evidence", "decide", "read_calibration", "sigmoid", "write_calibration"]

@@ -1,0 +1,195 @@
+"""Sentences to vectors: the shipped static encoder, or any sentence-transformers model instead.
+
+The static encoder needs tokenizers and NumPy only: the mean of its token rows, scaled to length one,
+is what sentence-transformers computes for the same folder, without the seconds torch takes to import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from search.errors import EncoderUnavailable
+from search.types import FloatArray
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+
+SHIPPED = "zhida-static"
+SHIPPED_FOLDER = Path(__file__).parent / "models" / SHIPPED
+CHUNK_CHARACTERS = 32_768
+STATIC_MODULES = ({"StaticEmbedding"}, {"StaticEmbedding", "Normalize"})
+
+
+class Encoder(Protocol):
+    """Texts to rows of one space in which the dot product of two rows is their cosine."""
+
+    @property
+    def id(self) -> str:
+        """Name and content hash of the weights; two encoders with one id give the same vectors."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Columns of every array this encoder returns."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> FloatArray:
+        """What was typed, as (n, dimension) rows of length one; zero where no token is known."""
+        ...
+
+    def encode_passages(self, texts: Sequence[str]) -> FloatArray:
+        """What is searched, as (n, dimension) rows of length one; zero where no token is known."""
+        ...
+
+
+def load_encoder(name_or_path: str = SHIPPED) -> Encoder:
+    """The encoder by the shipped name, a local folder, or a sentence-transformers model name.
+
+    Raises EncoderUnavailable when there is no such model or it cannot be used.
+    """
+    folder = SHIPPED_FOLDER if name_or_path == SHIPPED else Path(name_or_path)
+    if name_or_path == SHIPPED or is_static(folder):
+        return _load_static(folder)
+    return _load_transformer(name_or_path)
+
+
+def is_static(folder: Path) -> bool:
+    """Whether the folder holds a static embedding and nothing else that changes its vectors."""
+    modules_file = folder / "modules.json"
+    if not modules_file.is_file():
+        return False
+    modules = json.loads(modules_file.read_text(encoding="utf-8"))
+    return {module["type"].rsplit(".", 1)[-1] for module in modules} in STATIC_MODULES
+
+
+@dataclass(frozen=True, slots=True)
+class StaticEncoder:
+    """Mean of token rows. Takes texts already NFKC-normalised and in simplified characters."""
+
+    id: str
+    tokenizer: Tokenizer = field(repr=False)
+    weights: np.ndarray[Any, Any] = field(repr=False)
+
+    @property
+    def dimension(self) -> int:
+        """Columns of every row."""
+        return int(self.weights.shape[1])
+
+    def encode_queries(self, texts: Sequence[str]) -> FloatArray:
+        """Questions as rows of length one."""
+        return self._encode(texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> FloatArray:
+        """Passages as rows of length one; memory stays bounded however many there are."""
+        return self._encode(texts)
+
+    def _encode(self, texts: Sequence[str]) -> FloatArray:
+        sums = [self._sums(chunk) for chunk in _chunks(texts)]
+        return _unit_rows(np.concatenate(sums) if sums else np.zeros((0, self.dimension), np.float32))
+
+    def _sums(self, texts: Sequence[str]) -> FloatArray:
+        # One text needs no thread pool, and waking it costs more than the encoding itself.
+        if len(texts) == 1:
+            encodings = [self.tokenizer.encode(texts[0], add_special_tokens=False)]
+        else:
+            encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return np.stack([self._sum(encoding.ids) for encoding in encodings])
+
+    def _sum(self, ids: list[int]) -> FloatArray:
+        # A text of a megabyte has few distinct tokens: counting them keeps the gathered rows few.
+        if len(ids) < CHUNK_CHARACTERS:
+            return self.weights[ids].sum(axis=0, dtype=np.float32)
+        distinct, counts = np.unique(ids, return_counts=True)
+        return counts.astype(np.float32) @ self.weights[distinct].astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerEncoder:
+    """A sentence-transformers model on the CPU, asked with its own prompts."""
+
+    id: str
+    dimension: int
+    model: SentenceTransformer = field(repr=False)
+
+    def encode_queries(self, texts: Sequence[str]) -> FloatArray:
+        """Questions, with the model's query prompt, as rows of length one."""
+        return self._rows(self.model.encode_query, texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> FloatArray:
+        """Passages, with the model's document prompt, as rows of length one."""
+        return self._rows(self.model.encode_document, texts)
+
+    def _rows(self, encode: Callable[..., Any], texts: Sequence[str]) -> FloatArray:
+        if not texts:
+            return np.zeros((0, self.dimension), np.float32)
+        rows = encode(list(texts), convert_to_numpy=True, show_progress_bar=False)
+        return _unit_rows(np.asarray(rows, dtype=np.float32))
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    start, characters = 0, 0
+    for position, text in enumerate(texts):
+        if characters and characters + len(text) > CHUNK_CHARACTERS:
+            yield texts[start:position]
+            start, characters = position, 0
+        characters += len(text) + 1
+    if start < len(texts):
+        yield texts[start:]
+
+
+def _unit_rows(rows: FloatArray) -> FloatArray:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+
+
+def _load_static(folder: Path) -> StaticEncoder:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    weights_file, tokenizer_file = folder / "model.safetensors", folder / "tokenizer.json"
+    try:
+        weights = load_file(weights_file)["embedding.weight"]
+        tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        digest = _digest(weights_file.read_bytes(), tokenizer_file.read_bytes())
+    # tokenizers reports every defect of its file as a bare Exception.
+    except (OSError, KeyError, SafetensorError, Exception) as error:
+        raise _unavailable(str(folder), error) from error
+    return StaticEncoder(f"{folder.resolve().name}-{digest}", tokenizer, weights)
+
+
+def _load_transformer(name: str) -> TransformerEncoder:
+    try:
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(name, device="cpu", trust_remote_code=False)
+    # A missing package, no network, a wrong name or a broken file: each has its own class of error.
+    except Exception as error:
+        raise _unavailable(name, error) from error
+    state = (tensor.numpy().tobytes() for tensor in model.state_dict().values())
+    prompts = json.dumps(model.prompts, sort_keys=True).encode()
+    dimension = model.get_embedding_dimension() or len(model.encode("?"))
+    return TransformerEncoder(f"{Path(name).name}-{_digest(prompts, *state)}", dimension, model)
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def _unavailable(name: str, error: Exception) -> EncoderUnavailable:
+    return EncoderUnavailable(
+        f"the encoder {name!r} cannot be loaded: {error}",
+        hint=f"Name {SHIPPED!r}, a folder with a sentence-transformers model, or a model that is "
+        "already downloaded; `kb model train` makes a new one.",
+    )

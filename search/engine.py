@@ -1,0 +1,311 @@
+"""Ask an index: lexical and dense candidates, fusion, permission, ranking, confidence, answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+
+from search.analysis import Analyzer, Term
+from search.answers import Extract, Weigher, extract
+from search.columns import Selection, filter_of
+from search.confidence import Calibration, Evidence, decide
+from search.encoder import Encoder, StaticEncoder
+from search.errors import SearchError
+from search.fusion import SEMANTIC_SHARE, Candidate, fuse
+from search.generation import pointer_stamp
+from search.index import Expected, Index, open_current
+from search.ranking import Ranked, best_of_role, group
+from search.types import (
+    Answer,
+    Audience,
+    Decision,
+    Document,
+    FloatArray,
+    Hit,
+    Mode,
+    Passage,
+    Query,
+    Role,
+    Visible,
+    Why,
+)
+
+CANDIDATES = 100
+COMPLETIONS = 6
+CONTEXT_WEIGHT = 0.25
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """Which engines take part; evaluations switch one off."""
+
+    lexical: bool = True
+    dense: bool = True
+    share: float = SEMANTIC_SHARE
+
+
+@dataclass(slots=True)
+class _Trace:
+    """Stage times in milliseconds and what was down while one question was answered."""
+
+    timing: dict[str, float] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timing[name] = self.timing.get(name, 0.0) + (time.perf_counter() - start) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A query as the engines see it."""
+
+    query: Query
+    terms: tuple[Term, ...]
+    vector: FloatArray | None
+    selection: Selection
+
+
+class Engine:
+    """Answers questions from the current generation under `root`, noticing a new one by one `stat`."""
+
+    def __init__(self, root: Path, analyzer: Analyzer, encoder: Encoder | None, halves: Halves | None = None) -> None:
+        self._root = root
+        self.analyzer = analyzer
+        self.encoder = encoder
+        self._halves = halves or Halves()
+        self._index: Index | None = None
+        self._stamp: tuple[int, int] | None = None
+        self._lock = Lock()
+
+    def index(self) -> Index:
+        """The current generation; `IndexMissing` or `IndexCorrupt` when there is none that can be trusted.
+
+        A generation already open stays in use when a newer one cannot be opened.
+        """
+        stamp = pointer_stamp(self._root)
+        if self._index is None or stamp != self._stamp:
+            with self._lock:
+                if self._index is None or stamp != self._stamp:
+                    self._reopen(stamp)
+        assert self._index is not None
+        return self._index
+
+    def _reopen(self, stamp: tuple[int, int] | None) -> None:
+        expected = Expected(self.analyzer.id, self.encoder.id if self.encoder else None, self.analyzer.fold)
+        try:
+            self._index = open_current(self._root, expected)
+            self._stamp = stamp
+        except SearchError as error:
+            if self._index is None:
+                raise
+            _log.error("staying on index %s: %s", self._index.manifest.number, error)
+
+    def answer(self, query: Query, visible: Visible) -> Answer:
+        """The answer to a query, from what `visible` lets through."""
+        started = time.perf_counter()
+        trace = _Trace()
+        index = self.index()
+        question = self._analyse(query, index, trace)
+        ranked = self._rank(question, index, visible, trace)
+        with trace.stage("fetch"):
+            hits = self._hits(question, ranked, index)
+        completions = self._completions(query, question, index, visible) if query.mode is Mode.TYPING else ()
+        trace.timing["total"] = (time.perf_counter() - started) * 1000
+        return _conclude(query, hits, completions, index, trace)
+
+    def _analyse(self, query: Query, index: Index, trace: _Trace) -> _Question:
+        with trace.stage("analyse"):
+            terms = self.analyzer.query_terms(query.text) + _context_terms(query, self.analyzer)
+            selection = index.columns.select(filter_of(query, index.codes))
+        vector = None
+        with trace.stage("encode"):
+            if self.encoder is None or index.vectors is None:
+                trace.degraded.append("encoder")
+            else:
+                vector = self.encoder.encode_queries([self.analyzer.fold(query.text)])[0]
+        return _Question(query, terms, vector, selection)
+
+    def _rank(self, question: _Question, index: Index, visible: Visible, trace: _Trace) -> list[Ranked]:
+        with trace.stage("lexical"):
+            lexical = self._lexical(question, index, trace)
+        with trace.stage("vectors"):
+            cosine = self._dense(question, index, lexical)
+        with trace.stage("fuse"):
+            ranked = group(fuse(lexical, cosine, self._halves.share), index.columns)
+        with trace.stage("permission"):
+            ranked = _permitted(ranked, index, visible)
+        return _demoted(ranked, index, question.query.not_first)
+
+    def _lexical(self, question: _Question, index: Index, trace: _Trace) -> dict[int, float]:
+        if not self._halves.lexical:
+            return {}
+        try:
+            return dict(index.lexical.search(question.terms, question.selection, CANDIDATES))
+        except Exception:
+            # Whatever an engine throws, the other half still answers and the answer says so.
+            _log.exception("lexical engine failed")
+            trace.degraded.append("lexical")
+            return {}
+
+    def _dense(self, question: _Question, index: Index, lexical: Mapping[int, float]) -> dict[int, float]:
+        if question.vector is None or index.vectors is None or not self._halves.dense:
+            return {}
+        found = dict(index.vectors.search(question.vector, question.selection, CANDIDATES))
+        missing = [passage for passage in lexical if passage not in found]
+        found.update(zip(missing, index.vectors.scores(question.vector, missing), strict=True))
+        return found
+
+    def _hits(self, question: _Question, ranked: Sequence[Ranked], index: Index) -> tuple[Hit, ...]:
+        weigher = Weigher(question.terms, index.lexical.idf)
+        builder = _HitBuilder(question, index, weigher, self)
+        lead = ranked[: question.query.top_k + 1]
+        return tuple(
+            builder.hit(entry, following.score if following else 0.0)
+            for entry, following in zip(lead, [*lead[1:], None], strict=True)
+        )[: question.query.top_k]
+
+    def _completions(self, query: Query, question: _Question, index: Index, visible: Visible) -> tuple[str, ...]:
+        first, allowed = index.columns.first, question.selection.allowed
+        found = index.completer.find(
+            self.analyzer.fold(query.text), lambda number: bool(allowed[first[number]]), COMPLETIONS * 2
+        )
+        seen = visible([index.refs[entry.document] for entry in found])
+        return tuple(entry.text for entry in found if index.refs[entry.document] in seen)[:COMPLETIONS]
+
+
+class _HitBuilder:
+    """Turns ranked documents into hits for one question."""
+
+    def __init__(self, question: _Question, index: Index, weigher: Weigher, engine: Engine) -> None:
+        self._question = question
+        self._index = index
+        self._weigher = weigher
+        self._engine = engine
+
+    def hit(self, entry: Ranked, next_score: float) -> Hit:
+        document = self._index.document(entry.document)
+        number, passage = self._best_section(entry)
+        cut = self._extract(document, passage)
+        words = self._words(entry, passage)
+        return Hit(
+            document=document,
+            section=passage.headings[-1] if passage.headings else "",
+            anchor=passage.anchor,
+            answer=cut.text,
+            highlights=cut.highlights,
+            confidence=self._confidence(entry, words, next_score),
+            score=round(entry.score, 4),
+            why=self._why(entry, words),
+            audience=Audience(int(self._index.columns.rows["audience"][number])),
+        )
+
+    def _best_section(self, entry: Ranked) -> tuple[int, Passage]:
+        """The allowed section with the best mix of cosine and coverage; the title when there is none."""
+        columns, allowed = self._index.columns, self._question.selection.allowed
+        own = range(int(columns.first[entry.document]), int(columns.first[entry.document + 1]))
+        sections = [n for n in own if allowed[n] and columns.rows["role"][n] == Role.SECTION]
+        numbers = sections or [n for n in own if allowed[n]]
+        passages = [self._index.passage(n) for n in numbers]
+        cosines = self._cosines(numbers)
+        scored = [
+            self._weigher.coverage(self._terms(" ".join((*passage.headings, passage.text)))) + cosine
+            for passage, cosine in zip(passages, cosines, strict=True)
+        ]
+        best = max(range(len(numbers)), key=lambda i: (scored[i], -i))
+        return numbers[best], passages[best]
+
+    def _cosines(self, numbers: Sequence[int]) -> list[float]:
+        if self._question.vector is None or self._index.vectors is None:
+            return [0.0] * len(numbers)
+        return self._index.vectors.scores(self._question.vector, numbers)
+
+    def _extract(self, document: Document, passage: Passage) -> Extract:
+        return extract(passage.text, self._weigher, self._engine.analyzer, self._likeness)
+
+    def _likeness(self, sentences: list[str]) -> list[float]:
+        encoder, vector = self._engine.encoder, self._question.vector
+        # Sentences are encoded while asking: only an encoder that needs microseconds may.
+        if vector is None or not isinstance(encoder, StaticEncoder):
+            return [0.0] * len(sentences)
+        rows = encoder.encode_passages([self._engine.analyzer.fold(sentence) for sentence in sentences])
+        return [float(cosine) for cosine in rows @ vector]
+
+    def _terms(self, text: str) -> frozenset[str]:
+        return frozenset(self._engine.analyzer.index_terms(text))
+
+    def _words(self, entry: Ranked, section: Passage) -> frozenset[str]:
+        texts = [self._index.passage(candidate.passage).text for candidate in entry.evidence[:3]]
+        title = self._index.document(entry.document).title
+        return self._terms(" ".join([title, *section.headings, section.text, *texts]))
+
+    def _confidence(self, entry: Ranked, words: frozenset[str], next_score: float) -> float:
+        margin = (entry.score - next_score) / entry.score if entry.score > 0 else 0.0
+        evidence = Evidence(
+            cosine=max((candidate.cosine for candidate in entry.evidence), default=0.0),
+            coverage=self._weigher.coverage(words),
+            margin=min(max(margin, 0.0), 1.0),
+        )
+        return round(self._index.calibration.probability(evidence), 3)
+
+    def _why(self, entry: Ranked, words: frozenset[str]) -> Why:
+        terms = self._question.terms
+        exact = [term.text for term in terms if term.text == term.asked and term.text in words]
+        pairs = [(t.asked, t.text) for t in terms if t.asked not in ("", t.text, *exact) and t.text in words]
+        asked = best_of_role(entry, Role.QUESTION, self._index.columns)
+        return Why(
+            terms=tuple(exact),
+            synonyms=tuple(pairs),
+            lexical_rank=min((c.lexical_rank for c in entry.evidence if c.lexical_rank), default=None),
+            semantic_rank=min((c.semantic_rank for c in entry.evidence if c.semantic_rank), default=None),
+            matched_question=self._index.passage(asked.passage).text if asked else None,
+        )
+
+
+def _context_terms(query: Query, analyzer: Analyzer) -> tuple[Term, ...]:
+    """Words of the last two customer messages, with less weight, not asked for again."""
+    own = set(analyzer.index_terms(query.text))
+    words = dict.fromkeys(word for line in query.context[-2:] for word in analyzer.index_terms(line))
+    return tuple(Term(word, CONTEXT_WEIGHT, "") for word in words if word not in own)
+
+
+def _permitted(ranked: Sequence[Ranked], index: Index, visible: Visible) -> list[Ranked]:
+    """Only what the application allows now: asked before ranks, margins and confidence are settled."""
+    seen = visible([index.refs[entry.document] for entry in ranked])
+    return [entry for entry in ranked if index.refs[entry.document] in seen]
+
+
+def _demoted(ranked: list[Ranked], index: Index, not_first: frozenset[str]) -> list[Ranked]:
+    """Cards already used in this conversation do not come first again."""
+    if not not_first:
+        return ranked
+    return sorted(ranked, key=lambda entry: index.refs[entry.document].id in not_first)
+
+
+def _conclude(query: Query, hits: tuple[Hit, ...], completions: tuple[str, ...], index: Index, trace: _Trace) -> Answer:
+    calibration: Calibration = index.calibration
+    confidence = hits[0].confidence if hits else 0.0
+    decision = decide(confidence, calibration) if hits else Decision.ABSTAIN
+    marked = tuple(replace(hit, below_threshold=hit.confidence < calibration.candidate) for hit in hits)
+    shown = marked if query.below_threshold or decision is not Decision.ABSTAIN else ()
+    return Answer(
+        decision=decision,
+        confidence=confidence,
+        hits=shown,
+        completions=completions,
+        degraded=tuple(trace.degraded),
+        timing_ms={name: round(value, 2) for name, value in trace.timing.items()},
+        generation=index.manifest.number,
+        documents=index.manifest.documents,
+    )
+
+
+__all__ = ["CANDIDATES", "Candidate", "Engine", "Halves"]

@@ -1,0 +1,52 @@
+"""One score from two engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SEMANTIC_SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A passage that an engine proposed. `lexical` is BM25, `cosine` is -1..1, `fused` orders; ranks from 1."""
+
+    passage: int
+    lexical: float
+    cosine: float
+    fused: float
+    lexical_rank: int | None = None
+    semantic_rank: int | None = None
+
+
+def convex(lexical: float, best_lexical: float, cosine: float, share: float = SEMANTIC_SHARE) -> float:
+    """(1 - a) bm25 / max bm25 of this query + a cosine.
+
+    Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023), section 4: a convex
+    sum keeps the distances between scores that reciprocal rank fusion throws away.
+    """
+    return (1 - share) * (lexical / best_lexical if best_lexical > 0 else 0.0) + share * max(cosine, 0.0)
+
+
+def fuse(lexical: Mapping[int, float], cosine: Mapping[int, float], share: float) -> list[Candidate]:
+    """Every proposed passage once, best first; without an encoder the lexical half stands alone."""
+    best = max(lexical.values(), default=0.0)
+    share = share if cosine else 0.0
+    lexical_ranks, semantic_ranks = _ranks(lexical), _ranks(cosine)
+    fused = [
+        Candidate(
+            passage=passage,
+            lexical=lexical.get(passage, 0.0),
+            cosine=cosine.get(passage, 0.0),
+            fused=convex(lexical.get(passage, 0.0), best, cosine.get(passage, 0.0), share),
+            lexical_rank=lexical_ranks.get(passage),
+            semantic_rank=semantic_ranks.get(passage),
+        )
+        for passage in lexical.keys() | cosine.keys()
+    ]
+    return sorted(fused, key=lambda candidate: (-candidate.fused, candidate.passage))
+
+
+def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
+    return {p: rank for rank, p in enumerate(sorted(scores, key=lambda p: (-scores[p], p)), 1)}

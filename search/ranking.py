@@ -1,0 +1,52 @@
+"""From passages to documents: every passage is evidence for the document it belongs to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from search.columns import Columns
+from search.fusion import Candidate
+from search.types import Role
+
+ROLE_WEIGHT: Mapping[Role, float] = {Role.TITLE: 1.0, Role.QUESTION: 1.0, Role.SECTION: 1.0}
+SUPPORT = 0.25
+"""Share of the second-best kind of evidence (say, a section next to the title) that is added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A document with its evidence, best passage first."""
+
+    document: int
+    score: float
+    evidence: tuple[Candidate, ...]
+
+
+def group(candidates: Iterable[Candidate], columns: Columns) -> list[Ranked]:
+    """One entry per document, best first: its best passage, plus a share of the best of another role."""
+    by_document: defaultdict[int, list[Candidate]] = defaultdict(list)
+    documents = columns.rows["document"]
+    for candidate in candidates:
+        by_document[int(documents[candidate.passage])].append(candidate)
+    ranked = [
+        Ranked(document, document_score(evidence, columns), tuple(evidence))
+        for document, evidence in by_document.items()
+    ]
+    return sorted(ranked, key=lambda entry: (-entry.score, entry.document))
+
+
+def document_score(evidence: Sequence[Candidate], columns: Columns) -> float:
+    """Best weighted passage + SUPPORT x best passage of any other role; evidence is best first."""
+    best: dict[Role, float] = {}
+    for candidate in evidence:
+        role = Role(int(columns.rows["role"][candidate.passage]))
+        best[role] = max(best.get(role, 0.0), ROLE_WEIGHT[role] * candidate.fused)
+    first, *others = sorted(best.values(), reverse=True)
+    return first + SUPPORT * (others[0] if others else 0.0)
+
+
+def best_of_role(entry: Ranked, role: Role, columns: Columns) -> Candidate | None:
+    """The document's best candidate of a role."""
+    return next((c for c in entry.evidence if columns.rows["role"][c.passage] == role), None)

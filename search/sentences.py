@@ -1,0 +1,27 @@
+"""Sentences of plain text: where an answer may begin and end."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from search.analysis import Token
+
+_END = re.compile(r"[。！？!?…]+[”’」』）)\"']*|(?<=[a-z0-9)\"'])[.]+(?=\s+[A-Z\u4e00-\u9fff]|\s*$)|\n+")
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Half-open spans of the sentences of `text`, trimmed; a line (list step, table row) ends one too."""
+    cuts = [0, *(match.end() for match in _END.finditer(text)), len(text)]
+    spans = [_trim(text, start, end) for start, end in pairwise(cuts)]
+    return [(start, end) for start, end in spans if start < end]
+
+
+def token_spans(tokens: list[Token], wanted: frozenset[str]) -> list[tuple[int, int]]:
+    """Where the wanted terms stand."""
+    return [(token.start, token.end) for token in tokens if token.text in wanted]
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
