@@ -71,17 +71,34 @@ def is_static(folder: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenTable:
+    """One row per token id, kept as small as on disk; `scales` multiply the rows of 8-bit tables."""
+
+    rows: np.ndarray[Any, Any]
+    scales: FloatArray
+
+    def sum(self, ids: Sequence[int]) -> FloatArray:
+        """The sum of the rows of `ids`. The mean has the same direction, which is all that is kept."""
+        # A text of a megabyte has few distinct tokens: counting them keeps the gathered rows few.
+        if len(ids) > CHUNK_CHARACTERS:
+            distinct, counts = np.unique(ids, return_counts=True)
+            return (self.scales[distinct] * counts).astype(np.float32) @ self.rows[distinct].astype(np.float32)
+        at = np.asarray(ids, dtype=np.intp)
+        return self.scales[at] @ self.rows[at].astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class StaticEncoder:
     """Mean of token rows. Takes texts already NFKC-normalised and in simplified characters."""
 
     id: str
     tokenizer: Tokenizer = field(repr=False)
-    weights: np.ndarray[Any, Any] = field(repr=False)
+    table: TokenTable = field(repr=False)
 
     @property
     def dimension(self) -> int:
         """Columns of every row."""
-        return int(self.weights.shape[1])
+        return int(self.table.rows.shape[1])
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Questions as rows of length one."""
@@ -101,14 +118,7 @@ class StaticEncoder:
             encodings = [self.tokenizer.encode(texts[0], add_special_tokens=False)]
         else:
             encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return np.stack([self._sum(encoding.ids) for encoding in encodings])
-
-    def _sum(self, ids: list[int]) -> FloatArray:
-        # A text of a megabyte has few distinct tokens: counting them keeps the gathered rows few.
-        if len(ids) < CHUNK_CHARACTERS:
-            return self.weights[ids].sum(axis=0, dtype=np.float32)
-        distinct, counts = np.unique(ids, return_counts=True)
-        return counts.astype(np.float32) @ self.weights[distinct].astype(np.float32)
+        return np.stack([self.table.sum(encoding.ids) for encoding in encodings])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +161,27 @@ def _unit_rows(rows: FloatArray) -> FloatArray:
 
 
 def _load_static(folder: Path) -> StaticEncoder:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
     weights_file, tokenizer_file = folder / "model.safetensors", folder / "tokenizer.json"
     try:
-        weights = load_file(weights_file)["embedding.weight"]
+        table = _read_table(weights_file)
         tokenizer = Tokenizer.from_file(str(tokenizer_file))
         digest = _digest(weights_file.read_bytes(), tokenizer_file.read_bytes())
     # tokenizers reports every defect of its file as a bare Exception.
-    except (OSError, KeyError, SafetensorError, Exception) as error:
+    except Exception as error:
         raise _unavailable(str(folder), error) from error
-    return StaticEncoder(f"{folder.resolve().name}-{digest}", tokenizer, weights)
+    return StaticEncoder(f"{folder.resolve().name}-{digest}", tokenizer, table)
+
+
+def _read_table(weights_file: Path) -> TokenTable:
+    """Either format of sentence-transformers: `embedding.weight`, or rows with a scale each."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(weights_file)
+    rows = tensors["embedding.weight"] if "embedding.weight" in tensors else tensors["embeddings"]
+    rows = rows[tensors["mapping"]] if "mapping" in tensors else rows
+    return TokenTable(rows, tensors.get("weights", np.ones(len(rows))).astype(np.float32))
 
 
 def _load_transformer(name: str) -> TransformerEncoder:

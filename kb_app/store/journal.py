@@ -1,0 +1,77 @@
+"""The outbox and the audit log: written in the same transaction as the change they tell of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from kb_app.store.tables import AuditRow, OutboxRow
+
+GENESIS = "0" * 64
+
+
+class Topic(StrEnum):
+    """What a change is about."""
+
+    ARTICLE = "article"
+    TICKET = "ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the audit log."""
+
+    id: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+def announce(session: Session, topic: Topic, subject: str, at: str) -> None:
+    """Put a change into the outbox."""
+    session.add(OutboxRow(topic=topic.value, subject=subject, created_at=at))
+
+
+def last_outbox_id(session: Session) -> int:
+    """The newest change, 0 when there is none."""
+    return session.scalar(select(func.max(OutboxRow.id))) or 0
+
+
+def record(session: Session, at: str, actor: str, action: str, subject: str, **detail: Any) -> None:
+    """Add a line to the audit log, chained to the one before."""
+    session.flush()
+    previous = session.scalar(select(AuditRow.hash).order_by(AuditRow.id.desc()).limit(1)) or GENESIS
+    row = AuditRow(at=at, actor=actor, action=action, subject=subject, detail=detail, previous=previous)
+    row.hash = _chain(row)
+    session.add(row)
+    session.flush()
+
+
+def entries(session: Session) -> Iterator[Entry]:
+    """The audit log, oldest first."""
+    for row in session.scalars(select(AuditRow).order_by(AuditRow.id)).yield_per(500):
+        yield Entry(row.id, row.at, row.actor, row.action, row.subject, row.detail)
+
+
+def broken_links(session: Session) -> list[int]:
+    """Ids of audit rows that were changed, or whose predecessor is not the row it was."""
+    broken, previous = [], GENESIS
+    for row in session.scalars(select(AuditRow).order_by(AuditRow.id)).yield_per(500):
+        if row.previous != previous or row.hash != _chain(row):
+            broken.append(row.id)
+        previous = row.hash
+    return broken
+
+
+def _chain(row: AuditRow) -> str:
+    fields = [row.previous, row.at, row.actor, row.action, row.subject, row.detail]
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,67 @@
+"""The query log and feedback, in their own file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from kb_app.store.tables import FeedbackRow, QueryRow
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """A finished question and how it was answered; `text` is masked."""
+
+    id: str
+    at: str
+    principal: str
+    text: str
+    decision: str
+    confidence: float
+    hits: tuple[str, ...]
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody did with a hit; `text` and `note` are masked."""
+
+    at: str
+    principal: str
+    query_id: str
+    hit_id: str
+    event: str
+    text: str = ""
+    note: str = ""
+
+
+def log_question(session: Session, asked: AskedQuestion) -> None:
+    """Store a finished question."""
+    values = {name: getattr(asked, name) for name in AskedQuestion.__dataclass_fields__}
+    session.add(QueryRow(**values | {"hits": list(asked.hits)}))
+
+
+def question(session: Session, query_id: str) -> AskedQuestion | None:
+    """The logged question by id."""
+    row = session.get(QueryRow, query_id)
+    if row is None:
+        return None
+    values = {name: getattr(row, name) for name in AskedQuestion.__dataclass_fields__}
+    return AskedQuestion(**values | {"hits": tuple(row.hits)})
+
+
+def add_feedback(session: Session, feedback: Feedback) -> None:
+    """Store an event."""
+    session.add(FeedbackRow(**{name: getattr(feedback, name) for name in Feedback.__dataclass_fields__}))
+
+
+def used(session: Session, hit_ids: list[str], events: list[str]) -> dict[str, int]:
+    """How often each hit was used: its events of the kinds named."""
+    query = (
+        select(FeedbackRow.hit_id, func.count())
+        .where(FeedbackRow.hit_id.in_(hit_ids), FeedbackRow.event.in_(events))
+        .group_by(FeedbackRow.hit_id)
+    )
+    return dict(session.execute(query).tuples())

@@ -1,0 +1,322 @@
+"""Article files and the database are two faces of the same content: bring changes in, write changes out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from kb_app.store.database import Session
+
+from indexer.articles import ArticleFile, Defaults, Unreadable, article_text, parse_article, with_id
+from kb_app import publishing
+from kb_app.errors import BadInput
+from kb_app.kb import Kb
+from kb_app.publishing import Origin
+from kb_app.render import RenderRefused
+from kb_app.store import articles
+from kb_app.store.articles import Html, State, StoredArticle, Synced
+from search.types import Audience
+
+BATCH = 50
+"""Files that one transaction takes in."""
+
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file that was left out: where (line 0 for the whole file), why, and how to mend it."""
+
+    path: str
+    line: int
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a sync or import did."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    archived: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A readable file on its way in."""
+
+    path: Path
+    relative: PurePosixPath
+    file_hash: str
+    content: ArticleFile
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    found: _Found
+    html: Html
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder to read: `name` distinguishes imports, "" for the articles folder itself."""
+
+    folder: Path
+    name: str = ""
+    audience: Audience = Audience.INTERNAL
+    actor: str = "cli"
+
+    def key(self, relative: PurePosixPath) -> str:
+        """What the database remembers a file by."""
+        return f"{self.name}:{relative}" if self.name else relative.as_posix()
+
+
+def sync(kb: Kb, advance: Advance = lambda _done, _total: None) -> Report:
+    """Bring changes of the articles folder into the database; files that vanished archive their article."""
+    source = Source(kb.settings.articles, actor="sync")
+    report = _take_in(kb, source, advance)
+    _archive_vanished(kb, source, report)
+    return report
+
+
+def import_folder(kb: Kb, source: Source, advance: Advance = lambda _done, _total: None) -> Report:
+    """Bring the Markdown files of any folder into the database, the same file the same article every time."""
+    return _take_in(kb, source, advance)
+
+
+def write_back(kb: Kb) -> list[str]:
+    """Write articles that changed in the database to their files; the paths written.
+
+    Drafts are never written, and a file that changed since the last sync is left for the next one to compare.
+    """
+    if not kb.settings.articles_write:
+        return []
+    written = []
+    with kb.database.read() as session:
+        changed = [a for a in articles.every(session) if _to_write(a)]
+    for article in changed:
+        if _write_one(kb, article):
+            written.append(article.source_path or "")
+    return written
+
+
+def _take_in(kb: Kb, source: Source, advance: Advance) -> Report:
+    files = _markdown_files(source.folder)
+    with kb.database.read() as session:
+        known = {entry.source_path: entry for entry in articles.synced(session)}
+    report, slugs = Report(), _Slugs(kb, source, known)
+    unchanged = 0
+    batch: list[_Rendered] = []
+    for done, path in enumerate(files, 1):
+        found = _read(kb, source, path, slugs, report)
+        if found and _same(known.get(source.key(found.relative)), found):
+            unchanged += 1
+        elif found:
+            batch += _render(kb, found, report)
+        if len(batch) >= BATCH:
+            _store(kb, source, batch, report)
+            batch = []
+        advance(done, len(files))
+    _store(kb, source, batch, report)
+    return replace(report, unchanged=unchanged)
+
+
+def _markdown_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder", "Name a folder with Markdown files.")
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        found += [Path(root, name) for name in sorted(names) if name.lower().endswith((".md", ".markdown", ".mdx"))]
+    return [path for path in found if path != folder / "README.md"]
+
+
+def _read(kb: Kb, source: Source, path: Path, slugs: _Slugs, report: Report) -> _Found | None:
+    relative = PurePosixPath(path.relative_to(source.folder).as_posix())
+    defaults = Defaults(relative, kb.settings.timezone, source.audience)
+    try:
+        data = _bytes(path)
+        content = parse_article(data, defaults)
+        slug = slugs.claim(relative, content.id)
+    except OSError as error:
+        report.problems.append(Problem(str(relative), 0, f"cannot be read: {error.strerror}", "Check its rights."))
+    except Unreadable as error:
+        report.problems.append(Problem(str(relative), error.line, error.reason, error.hint))
+    else:
+        return _Found(path, relative, hashlib.sha256(data).hexdigest(), content, slug)
+    return None
+
+
+def _bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise Unreadable("a folder with the name of a Markdown file", "Rename the folder.")
+    size = path.stat().st_size
+    if size > 4 * 1024 * 1024:
+        raise Unreadable(f"the file has {size // 1024 // 1024} MB, the limit is 200 KB", "Split the article.")
+    return path.read_bytes()
+
+
+def _same(entry: Synced | None, found: _Found) -> bool:
+    return entry is not None and entry.synced_hash == found.file_hash and entry.state is found.content.state
+
+
+def _render(kb: Kb, found: _Found, report: Report) -> list[_Rendered]:
+    try:
+        html = publishing.render(kb, found.content)
+    except RenderRefused as error:
+        report.problems.append(Problem(str(found.relative), 0, error.message, error.hint))
+        return []
+    return [_Rendered(found, html, False)]
+
+
+def _store(kb: Kb, source: Source, batch: Sequence[_Rendered], report: Report) -> None:
+    if not batch:
+        return
+    to_write: list[_Found] = []
+    with kb.database.write() as session:
+        known = {entry.source_path: entry for entry in articles.synced(session)}
+        for rendered in batch:
+            to_write += _store_one(session, kb, source, rendered, known, report)
+    for found in to_write:
+        _write_id(kb, source, found)
+
+
+def _store_one(
+    session: Session, kb: Kb, source: Source, rendered: _Rendered, known: dict[str, Synced], report: Report
+) -> list[_Found]:
+    found, key = rendered.found, source.key(rendered.found.relative)
+    entry = known.get(key)
+    existing = articles.get(session, found.content.id or (entry.id if entry else ""))
+    content = replace(found.content, id=_id_of(found, entry))
+    if existing and _both_changed(existing, found):
+        _keep_conflict(session, kb, key, existing, found)
+        report.conflicts.append(str(found.relative))
+        return []
+    origin = Origin(source.actor, f"file {found.relative}", key, found.file_hash)
+    publishing.save_version(session, kb, found.slug, content, rendered.html, origin)
+    articles.drop_conflict(session, key)
+    (report.changed if existing else report.added).append(str(found.relative))
+    return [] if found.content.id else [replace(found, content=content)]
+
+
+def _id_of(found: _Found, entry: Synced | None) -> str:
+    return found.content.id or (entry.id if entry else publishing.new_id(found.content.kind))
+
+
+def _both_changed(existing: StoredArticle, found: _Found) -> bool:
+    """The article moved on since the last sync, and its file says something else again."""
+    if existing.synced_version is None or existing.facts.version == existing.synced_version:
+        return False
+    return existing.synced_hash != found.file_hash and existing.content != replace(found.content, id=existing.facts.id)
+
+
+def _keep_conflict(session: Session, kb: Kb, key: str, existing: StoredArticle, found: _Found) -> None:
+    text = article_text(found.content, kb.settings.timezone)
+    at = publishing.stamp(kb.clock)
+    articles.keep_conflict(session, articles.Kept(key, existing.facts.id, text, found.file_hash, at))
+
+
+def _write_id(kb: Kb, source: Source, found: _Found) -> None:
+    """Write the id an article was given into its file, so that it keeps it wherever the file goes."""
+    if source.name or not kb.settings.articles_write:
+        return
+    data = with_id(found.path.read_bytes(), found.content.id)
+    _replace_file(found.path, data)
+    with kb.database.write() as session:
+        articles.mark_synced(session, found.content.id, source.key(found.relative), hashlib.sha256(data).hexdigest())
+
+
+def _archive_vanished(kb: Kb, source: Source, report: Report) -> None:
+    with kb.database.write() as session:
+        for entry in articles.synced(session):
+            gone = ":" not in entry.source_path and not (source.folder / entry.source_path).exists()
+            if gone and entry.state is not State.ARCHIVED:
+                publishing.archive(session, kb, entry.id, Origin(source.actor, f"file {entry.source_path} is gone"))
+                report.archived.append(entry.source_path)
+
+
+class _Slugs:
+    """Gives each file its slug: the file name in the articles folder, made unique in imports."""
+
+    def __init__(self, kb: Kb, source: Source, known: dict[str, Synced]) -> None:
+        self._source = source
+        self._known = known
+        self._taken: dict[str, PurePosixPath] = {}
+        self._ids: dict[str, PurePosixPath] = {}
+        with kb.database.read() as session:
+            self._owners = {a.slug: a.facts.id for a in articles.every(session)}
+
+    def claim(self, relative: PurePosixPath, article_id: str) -> str:
+        """The slug for a file; `Unreadable` when another file has the same slug or id."""
+        self._claim_id(relative, article_id)
+        entry = self._known.get(self._source.key(relative))
+        slug = entry.slug if entry and self._source.name else self._fresh(relative, article_id or (entry.id if entry else ""))
+        if slug in self._taken:
+            raise Unreadable(f"the same slug {slug!r} as {self._taken[slug]}", "Rename one of the two files.")
+        self._taken[slug] = relative
+        return slug
+
+    def _claim_id(self, relative: PurePosixPath, article_id: str) -> None:
+        if article_id and article_id in self._ids:
+            raise Unreadable(
+                f"the same id {article_id} as {self._ids[article_id]}", "Remove the id line from the copy.", 2
+            )
+        if article_id:
+            self._ids[article_id] = relative
+
+    def _fresh(self, relative: PurePosixPath, article_id: str) -> str:
+        if not self._source.name:
+            slug = _slug(relative.stem)
+            if self._owners.get(slug, article_id) != article_id and article_id:
+                raise Unreadable(f"the slug {slug!r} belongs to another article", "Rename the file.")
+            return slug
+        base = _slug("-".join((self._source.name, *relative.with_suffix("").parts)))
+        return next(slug for slug in _numbered(base) if slug not in self._taken and slug not in self._owners)
+
+
+def _numbered(base: str) -> Iterator[str]:
+    yield base
+    number = 2
+    while True:
+        yield f"{base}-{number}"
+        number += 1
+
+
+def _slug(text: str) -> str:
+    kept = "".join(char if char.isalnum() or char in "-_" else "-" for char in text.lower())
+    return "-".join(part for part in kept.split("-") if part)[:120] or "article"
+
+
+def _to_write(article: StoredArticle) -> bool:
+    mine = article.source_path is not None and ":" not in article.source_path
+    changed = article.facts.version != article.synced_version
+    return mine and changed and article.facts.state is State.PUBLISHED
+
+
+def _write_one(kb: Kb, article: StoredArticle) -> bool:
+    assert article.source_path
+    path = kb.settings.articles / article.source_path
+    on_disk = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    if on_disk != article.synced_hash:
+        return False
+    data = article_text(article.content, kb.settings.timezone).encode()
+    _replace_file(path, data)
+    with kb.database.write() as session:
+        articles.mark_synced(session, article.facts.id, article.source_path, hashlib.sha256(data).hexdigest())
+    return True
+
+
+def _replace_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(data)
+    beside.replace(path)
