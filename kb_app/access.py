@@ -88,9 +88,7 @@ def visible_to(principal: Principal, database: Database, now: float) -> Visible:
     return visible
 
 
-def _sees(
-    principal: Principal, ref: DocumentRef, known: dict[str, Facts], seen: dict[str, int], now: float
-) -> bool:
+def _sees(principal: Principal, ref: DocumentRef, known: dict[str, Facts], seen: dict[str, int], now: float) -> bool:
     if ref.id in seen:
         return principal.is_staff
     facts = known.get(ref.id)

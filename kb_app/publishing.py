@@ -6,14 +6,13 @@ import secrets
 import string
 from dataclasses import dataclass, replace
 
-from kb_app.store.database import Session
-
 from indexer.articles import ArticleFile
 from indexer.markdown import for_audience
 from kb_app.clock import stamp
 from kb_app.kb import Kb
 from kb_app.store import articles, journal
 from kb_app.store.articles import Html, NewVersion, State
+from kb_app.store.database import Session
 from search.types import Audience, Kind
 
 _ALPHABET = string.ascii_lowercase + string.digits

@@ -25,17 +25,27 @@ READY = b"ready"
 
 _SPLIT = "split the article into several and link them to each other"
 _REFUSALS = {
-    "time": ("rendering this article took too long and was stopped",
-             f"look for long runs of brackets, asterisks or backticks, or {_SPLIT}"),
-    "memory": ("rendering this article needs too much memory",
-               f"look for one long reference that is used many times, or {_SPLIT}"),
-    "output": ("this article grows too large when rendered (limit 4 MB)",
-               f"look for one long reference that is used many times, or {_SPLIT}"),
-    "depth": ("lists or quotations are nested too deeply to be rendered",
-              "remove some levels of indentation or of `>`"),
+    "time": (
+        "rendering this article took too long and was stopped",
+        f"look for long runs of brackets, asterisks or backticks, or {_SPLIT}",
+    ),
+    "memory": (
+        "rendering this article needs too much memory",
+        f"look for one long reference that is used many times, or {_SPLIT}",
+    ),
+    "output": (
+        "this article grows too large when rendered (limit 4 MB)",
+        f"look for one long reference that is used many times, or {_SPLIT}",
+    ),
+    "depth": (
+        "lists or quotations are nested too deeply to be rendered",
+        "remove some levels of indentation or of `>`",
+    ),
     "unstable": ("the raw HTML in this article cannot be made safe", "write it as Markdown"),
-    "died": ("the renderer's child process died twice on this article",
-             "remove raw HTML and unusual constructs; the server log has the details"),
+    "died": (
+        "the renderer's child process died twice on this article",
+        "remove raw HTML and unusual constructs; the server log has the details",
+    ),
 }
 # The child parses hostile text: it gets what Python needs to start and none of our secrets.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG")
@@ -89,7 +99,9 @@ class Renderer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -145,7 +157,9 @@ class _Child:
         self.owner = os.getpid()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "kb_app.render_child", str(cpu_seconds), str(memory_mb)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).resolve().parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).resolve().parents[1],
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         )
         self.kill = weakref.finalize(self, _end, self._process)
@@ -209,9 +223,13 @@ def _request(markdown: str, link: LinkRewrite | None) -> bytes:
     try:
         size = len(markdown.encode())
     except UnicodeEncodeError as error:
-        raise RenderRefused(f"character {error.start + 1} of the article is not valid Unicode", "type it again") from error
+        raise RenderRefused(
+            f"character {error.start + 1} of the article is not valid Unicode", "type it again"
+        ) from error
     if size > INPUT_LIMIT:
-        raise RenderRefused(f"the article is too large to render: {size // 1024} KB (limit {INPUT_LIMIT // 1024} KB)", _SPLIT)
+        raise RenderRefused(
+            f"the article is too large to render: {size // 1024} KB (limit {INPUT_LIMIT // 1024} KB)", _SPLIT
+        )
     return json.dumps({"markdown": markdown, "link": asdict(link) if link else None}).encode()
 
 

@@ -35,9 +35,7 @@ from kb_app.render import READY, LinkRewrite, read_frame, write_frame
 OUTPUT_LIMIT = 4 * 1024 * 1024
 
 TAGS = frozenset(
-    "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6"
-    " hr i img ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr u"
-    " ul var".split()
+    ["a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del", "details", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul", "var"]
 )
 _ATTRIBUTES = {
     "*": {"id"},
@@ -54,8 +52,7 @@ _ATTRIBUTES = {
 }
 _ALIGN = {"align": {"left", "center", "right"}}
 _CLASSES = frozenset(
-    "admonition admonition-title attention caution danger error hint important info internal note tip warning"
-    " footnote footnote-ref footnote-backref".split()
+    ["admonition", "admonition-title", "attention", "caution", "danger", "error", "hint", "important", "info", "internal", "note", "tip", "warning", "footnote", "footnote-ref", "footnote-backref"]
 )
 _REL = "noopener noreferrer nofollow"
 _SCHEMES = {"http", "https", "mailto", "tel"}
@@ -76,10 +73,18 @@ _PASSES = 6
 def to_html(markdown: str, link: LinkRewrite | None) -> tuple[str, list[tuple[int, str, str]]]:
     """Safe HTML, and (level, text, id) of each heading in order."""
     origin = link.origin if link else ""
-    parser = Markdown(extensions=[
-        TableExtension(use_align_attribute=True), FencedCodeExtension(), AdmonitionExtension(), AttrListExtension(),
-        FootnoteExtension(BACKLINK_TITLE="↩ {}"), SaneListExtension(), TocExtension(), _Articles(link),
-    ])
+    parser = Markdown(
+        extensions=[
+            TableExtension(use_align_attribute=True),
+            FencedCodeExtension(),
+            AdmonitionExtension(),
+            AttrListExtension(),
+            FootnoteExtension(BACKLINK_TITLE="↩ {}"),
+            SaneListExtension(),
+            TocExtension(),
+            _Articles(link),
+        ]
+    )
     unsafe = parser.convert(markdown)
     # Links written as HTML are not in Markdown's tree, where the others are told inside from outside.
     safe = sanitize(unsafe, origin, every_rel="<a" in markdown.lower())
@@ -125,8 +130,12 @@ def _cleaner(origin: str, every_rel: bool) -> nh3.Cleaner:
 
     rel: dict[str, Any] = {} if every_rel else {"a": {"rel": {_REL}}}
     return nh3.Cleaner(
-        tags=TAGS, attributes=_ATTRIBUTES, attribute_filter=keep, url_schemes=_SCHEMES,
-        tag_attribute_values={"td": _ALIGN, "th": _ALIGN, **rel}, link_rel=_REL if every_rel else None,
+        tags=TAGS,
+        attributes=_ATTRIBUTES,
+        attribute_filter=keep,
+        url_schemes=_SCHEMES,
+        tag_attribute_values={"td": _ALIGN, "th": _ALIGN, **rel},
+        link_rel=_REL if every_rel else None,
     )
 
 

@@ -53,20 +53,31 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 SETTINGS: tuple[Setting, ...] = (
     Setting("KB_HOME", Path, "var", "Folder for the database, the index and secrets."),
     Setting("KB_ARTICLES", Path, "articles", "Folder of Markdown articles that `kb sync` reads."),
-    Setting("KB_ARTICLES_WRITE", _switch, "1", "Write published articles back to files; 0 where the disk is read-only."),
+    Setting(
+        "KB_ARTICLES_WRITE", _switch, "1", "Write published articles back to files; 0 where the disk is read-only."
+    ),
     Setting("KB_HOST", str, "127.0.0.1", "Address to serve on."),
     Setting("KB_PORT", _port, "8000", "Port to serve on; 0 takes any free one."),
     Setting("KB_PROCESSES", _positive, "1", "Web processes that share the port."),
     Setting("KB_THREADS", _positive, "8", "Threads of each web process."),
-    Setting("KB_ENCODER", str, "zhida-static", "Sentence encoder: the shipped one, or a model name or path; `none` for none."),
+    Setting(
+        "KB_ENCODER",
+        str,
+        "zhida-static",
+        "Sentence encoder: the shipped one, or a model name or path; `none` for none.",
+    ),
     Setting("KB_LEXICAL", _one_of("auto", "whoosh"), "auto", "Lexical engine; `auto` chooses when the index is built."),
-    Setting("KB_LEXICON", str, "", "Folder with words.txt, synonyms.txt and stopwords.txt in place of the shipped ones."),
+    Setting(
+        "KB_LEXICON", str, "", "Folder with words.txt, synonyms.txt and stopwords.txt in place of the shipped ones."
+    ),
     Setting("KB_ADMIN_PASSWORD", str, "", "Password of the administrator that the first start creates.", secret=True),
     Setting("KB_SECRET_KEY", str, "", "Signs cookies; by default made once and kept in KB_HOME.", secret=True),
     Setting("KB_SESSION_HOURS", _positive, "12", "Hours until a person has to sign in again."),
     Setting("KB_SECURE_COOKIES", _switch, "0", "Send cookies over TLS only; set to 1 behind HTTPS."),
     Setting("KB_TIMEZONE", str, "Asia/Shanghai", "Time zone of dates in articles and on pages."),
-    Setting("KB_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "Least serious level that is logged."),
+    Setting(
+        "KB_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "Least serious level that is logged."
+    ),
 )
 
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from kb_app.store.database import Session
-
 from indexer.articles import ArticleFile, Defaults, Unreadable, article_text, parse_article, with_id
 from kb_app import publishing
 from kb_app.errors import BadInput
@@ -18,6 +16,7 @@ from kb_app.publishing import Origin
 from kb_app.render import RenderRefused
 from kb_app.store import articles
 from kb_app.store.articles import Html, State, StoredArticle, Synced
+from kb_app.store.database import Session
 from search.types import Audience
 
 BATCH = 50
@@ -259,7 +258,11 @@ class _Slugs:
         """The slug for a file; `Unreadable` when another file has the same slug or id."""
         self._claim_id(relative, article_id)
         entry = self._known.get(self._source.key(relative))
-        slug = entry.slug if entry and self._source.name else self._fresh(relative, article_id or (entry.id if entry else ""))
+        slug = (
+            entry.slug
+            if entry and self._source.name
+            else self._fresh(relative, article_id or (entry.id if entry else ""))
+        )
         if slug in self._taken:
             raise Unreadable(f"the same slug {slug!r} as {self._taken[slug]}", "Rename one of the two files.")
         self._taken[slug] = relative

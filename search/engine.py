@@ -100,7 +100,7 @@ class Engine:
         return self._index
 
     def _reopen(self, stamp: tuple[int, int] | None) -> None:
-        expected = Expected(self.analyzer.id, self.encoder.id if self.encoder else None, self.analyzer.fold)
+        expected = Expected(self.analyzer.id, self.encoder.id if self.encoder else None)
         try:
             self._index = open_current(self._root, expected)
             self._stamp = stamp

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +48,6 @@ class Expected:
 
     analyser: str
     encoder: str | None
-    fold: Callable[[str], str]
 
 
 def open_current(root: Path, expected: Expected) -> Index:

@@ -260,9 +260,7 @@ def _stored(session: Session, query: Select[tuple[ArticleRow, VersionRow, Script
 
 def _facts(row: ArticleRow) -> Facts:
     audience = Audience[row.audience.upper()]
-    return Facts(
-        row.id, Kind(row.kind), State(row.state), audience, row.version, row.valid_from, row.valid_until
-    )
+    return Facts(row.id, Kind(row.kind), State(row.state), audience, row.version, row.valid_from, row.valid_until)
 
 
 def _content(row: ArticleRow, version: VersionRow, script: ScriptRow | None) -> ArticleFile:
