@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from indexer.redaction import Redactor
-from kb_app.access import Principal, visible_to
+from kb_app.access import Principal, may_see, visible_to
 from kb_app.clock import stamp
 from kb_app.errors import BadInput, Unavailable
 from kb_app.kb import Kb
 from kb_app.store import articles, traffic
-from kb_app.store.articles import StoredArticle
-from kb_app.store.database import TRAFFIC
+from kb_app.store.articles import State, StoredArticle
+from kb_app.store.database import TRAFFIC, Session
 from kb_app.store.traffic import AskedQuestion, Feedback
 from search.errors import SearchError
 from search.types import Answer, Kind, Mode, Query
@@ -49,6 +49,8 @@ class Asked:
     answer: Answer
     articles: Mapping[str, StoredArticle] = field(default_factory=dict)
     uses: Mapping[str, int] = field(default_factory=dict)
+    scripts: Mapping[str, StoredArticle] = field(default_factory=dict)
+    """The script tied to an article, by the article's id."""
 
 
 def ask(kb: Kb, question: Question, principal: Principal) -> Asked:
@@ -113,10 +115,24 @@ def _decorated(kb: Kb, asked: Asked, principal: Principal) -> Asked:
         return asked
     with kb.database.read() as session:
         found = {key: article for key in ids if (article := articles.get(session, key))}
+        tied = _tied(session, found, principal, kb.clock())
+    asked = replace(asked, articles=found, scripts=tied)
     if not principal.is_staff:
-        return replace(asked, articles=found)
+        return asked
     with kb.database.read(TRAFFIC) as session:
-        return replace(asked, articles=found, uses=traffic.used(session, ids, USES))
+        return replace(asked, uses=traffic.used(session, ids, USES))
+
+
+def _tied(
+    session: Session, found: Mapping[str, StoredArticle], principal: Principal, now: float
+) -> dict[str, StoredArticle]:
+    """The first script that may be seen for each article, by any of the names a script can call it."""
+    owner = {name: key for key, article in found.items() for name in articles.names_of(article)}
+    tied: dict[str, StoredArticle] = {}
+    for script in articles.scripts_of(session, list(owner)):
+        if script.facts.state is State.PUBLISHED and may_see(principal, script.facts, now):
+            tied.setdefault(owner[script.content.source], script)
+    return tied
 
 
 def _log_question(kb: Kb, asked: Asked, text: str, principal: Principal) -> None:

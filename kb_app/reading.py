@@ -50,9 +50,8 @@ def ticket(kb: Kb, ticket_id: str, principal: Principal) -> StoredTicket:
 
 def scripts_of(kb: Kb, article: StoredArticle, principal: Principal) -> list[StoredArticle]:
     """The scripts tied to an article."""
-    names = (article.facts.id, article.slug, f"{article.content.category}/{article.slug}")
     with kb.database.read() as session:
-        found = articles.scripts_of(session, names)
+        found = articles.scripts_of(session, articles.names_of(article))
     return [script for script in found if may_see(principal, script.facts, kb.clock())]
 
 

@@ -35,7 +35,61 @@ from kb_app.render import READY, LinkRewrite, read_frame, write_frame
 OUTPUT_LIMIT = 4 * 1024 * 1024
 
 TAGS = frozenset(
-    ["a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del", "details", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul", "var"]
+    [
+        "a",
+        "abbr",
+        "b",
+        "blockquote",
+        "br",
+        "caption",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "li",
+        "mark",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "u",
+        "ul",
+        "var",
+    ]
 )
 _ATTRIBUTES = {
     "*": {"id"},
@@ -52,7 +106,24 @@ _ATTRIBUTES = {
 }
 _ALIGN = {"align": {"left", "center", "right"}}
 _CLASSES = frozenset(
-    ["admonition", "admonition-title", "attention", "caution", "danger", "error", "hint", "important", "info", "internal", "note", "tip", "warning", "footnote", "footnote-ref", "footnote-backref"]
+    [
+        "admonition",
+        "admonition-title",
+        "attention",
+        "caution",
+        "danger",
+        "error",
+        "hint",
+        "important",
+        "info",
+        "internal",
+        "note",
+        "tip",
+        "warning",
+        "footnote",
+        "footnote-ref",
+        "footnote-backref",
+    ]
 )
 _REL = "noopener noreferrer nofollow"
 _SCHEMES = {"http", "https", "mailto", "tel"}

@@ -99,10 +99,17 @@ def _hit(hit: Hit, asked: Asked, principal: Principal, with_html: bool) -> dict[
         "verified_at": article.verified_at if article else None,
         "valid_until": iso(document.valid_until),
         "updated_at": document.updated_at,
-        "script": _script(document.script) if document.script else None,
+        "script": _hit_script(document.script, asked.scripts.get(document.id)),
         "evidence": {"tickets": 0, "used": asked.uses.get(document.id, 0)},
     }
     return {key: value for key, value in fields.items() if principal.is_staff or key not in STAFF_FIELDS}
+
+
+def _hit_script(own: Script | None, tied: StoredArticle | None) -> dict[str, Any] | None:
+    """A script hit's own text, or that of the script tied to an article."""
+    if own:
+        return _script(own)
+    return script_json(tied) if tied else None
 
 
 def _why(hit: Hit, principal: Principal) -> dict[str, Any]:

@@ -111,8 +111,13 @@ def published(session: Session) -> Iterator[StoredArticle]:
     return _stored(session, _current().where(ArticleRow.state == State.PUBLISHED).order_by(ArticleRow.id))
 
 
+def names_of(article: StoredArticle) -> tuple[str, str, str]:
+    """What a script may call the article it comes from: its id, its slug, or category/slug."""
+    return article.facts.id, article.slug, f"{article.content.category}/{article.slug}"
+
+
 def scripts_of(session: Session, source: Sequence[str]) -> list[StoredArticle]:
-    """Scripts tied to an article, named by any of `source` (its id, slug, or category/slug)."""
+    """Scripts tied to an article, named by any of `source`, see `names_of`."""
     query = _current().where(ScriptRow.source.in_(source)).order_by(ArticleRow.id)
     return list(_stored(session, query))
 
