@@ -74,6 +74,13 @@ def categories(kb: Kb, principal: Principal) -> list[tuple[Category, int]]:
         return [(category, counts[category.slug]) for category in articles.categories(session)]
 
 
+def category(kb: Kb, slug: str) -> Category:
+    """A category by slug; one that nobody named is called by its slug."""
+    with kb.database.read() as session:
+        found = {category.slug: category for category in articles.categories(session)}
+    return found.get(slug, Category(slug, slug, slug))
+
+
 def readiness(kb: Kb) -> Readiness:
     """Check the database, the index and the encoder. Being some changes behind is no reason not to answer."""
     checks: dict[str, Any] = {}

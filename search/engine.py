@@ -38,6 +38,10 @@ from search.types import (
 CANDIDATES = 100
 COMPLETIONS = 6
 CONTEXT_WEIGHT = 0.25
+LEAD_BONUS = 0.25
+"""The first paragraph of an article answers its title: another section must be clearly closer to win."""
+INTERNAL_MALUS = 0.4
+"""What may not be sent to the customer is shown as the answer only where nothing else comes near."""
 _log = logging.getLogger(__name__)
 
 
@@ -216,8 +220,12 @@ class _HitBuilder:
         numbers = sections or [n for n in own if allowed[n]]
         passages = [self._index.passage(n) for n in numbers]
         cosines = self._cosines(numbers)
+        audience = self._index.document(entry.document).audience
         scored = [
-            self._weigher.coverage(self._terms(" ".join((*passage.headings, passage.text)))) + cosine
+            self._weigher.coverage(self._terms(" ".join((*passage.headings, passage.text))))
+            + cosine
+            + LEAD_BONUS * (not passage.headings)
+            - INTERNAL_MALUS * (passage.audience > audience)
             for passage, cosine in zip(passages, cosines, strict=True)
         ]
         best = max(range(len(numbers)), key=lambda i: (scored[i], -i))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
 
 from kb_app import reading
 from kb_app.api.present import iso, script_json
@@ -41,6 +42,7 @@ def article(slug: str) -> ResponseReturnValue:
         valid_until=iso(found.content.valid_until),
         script=script_json(found) if found.facts.kind is Kind.SCRIPT else None,
         scripts=tied,
+        category=_category(found.content.category),
     )
 
 
@@ -48,4 +50,11 @@ def article(slug: str) -> ResponseReturnValue:
 @signed_in
 def ticket(ticket_id: str) -> ResponseReturnValue:
     """A resolved ticket, personal data masked."""
-    return render_template("ticket.html", ticket=reading.ticket(the_kb(), ticket_id, principal()))
+    found = reading.ticket(the_kb(), ticket_id, principal())
+    return render_template("ticket.html", ticket=found, category=_category(found.category))
+
+
+def _category(slug: str) -> str:
+    """The category's name in the language of the page."""
+    category = reading.category(the_kb(), slug)
+    return category.name_en if str(get_locale()) == "en" else category.name

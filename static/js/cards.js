@@ -37,7 +37,7 @@ export function card(hit, words, actions) {
 function script(section, hit, words, actions) {
   const texts = { general: hit.script.text, ...hit.script.variants };
   const view = { channel: "general" };
-  const body = section.querySelector(".script");
+  const body = section.querySelector(".said");
   const fields = section.querySelector(".fields");
   section.hidden = false;
   const draw = () => body.replaceChildren(...blanks(texts[view.channel]));
@@ -114,7 +114,7 @@ function meta(hit, words) {
   const used = hit.evidence?.used ? `${words.used} ${hit.evidence.used} ${words.times}` : "";
   return [
     hit.section,
-    hit.audience === "internal" && hit.kind !== "ticket" ? `🔒 ${words.internal}` : "",
+    hit.audience === "internal" && hit.kind !== "ticket" ? words.internal : "",
     hit.updated_at ? `${words.updated} ${hit.updated_at.slice(0, 10)}` : "",
     hit.valid_until ? `${words.until} ${hit.valid_until.slice(0, 10)}` : "",
     used,
