@@ -1,0 +1,48 @@
+# Two commands: `make serve` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint bench eval train clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.run ## Install, make var/ ready, and serve on http://127.0.0.1:8000
+	@$(BIN)/kb serve
+
+test: $(VENV)/.dev ## Run every test, the browser ones in the system's Chromium
+	@$(BIN)/python -m tests.browser_note
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, and the size of functions and files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@$(BIN)/python benchmarks/sizes.py
+
+bench: $(VENV)/.dev ## Build and query times; DATA=folder adds its helpcenter-zh
+	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA))
+
+eval: $(VENV)/.run ## How well the shipped questions are answered; DATA=folder adds its intents
+	$(BIN)/kb eval
+	@$(if $(DATA),$(BIN)/python benchmarks/intents.py --data $(DATA),echo "DATA= is not given: the public question sets are left out")
+
+train: $(VENV)/.run ## Train the shipped encoder anew from DATA=folder
+	$(BIN)/kb model train $(if $(DATA),--data $(DATA))
+
+clean: ## Remove the virtual environment and caches; var/ stays
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.run: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=")'
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
