@@ -223,8 +223,14 @@ class _Walk:
             self._columns = self._cells
         else:
             pairs = zip(self._columns, self._cells, strict=False)
-            yield "；".join(f"{name}：{cell}" if name else cell for name, cell in pairs if cell)
+            yield _row_text([(name, cell) for name, cell in pairs if cell])
         self._cells = []
+
+
+def _row_text(cells: Sequence[tuple[str, str]]) -> str:
+    """A table row as a sentence, with the punctuation of its language."""
+    colon, comma = (": ", "; ") if all(name.isascii() for name, _ in cells) else ("：", "；")
+    return comma.join(f"{name}{colon}{cell}" if name else cell for name, cell in cells)
 
 
 def _heading(raw: str) -> tuple[str, str]:

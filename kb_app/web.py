@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from flask import Flask, Response, current_app, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 
@@ -118,7 +117,7 @@ def _kb_error(error: KbError) -> ResponseReturnValue:
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, CSRFError):
         return _answer(
-            403, "csrf", gettext("The page has been open too long."), gettext("Reload the page and try again.")
+            403, "csrf", "the form token is missing or too old", "Reload the page and try again."
         )
     status = error.code or 500
     if status < 400:
@@ -134,8 +133,8 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     return _answer(
         500,
         "internal_error",
-        gettext("Something went wrong here."),
-        gettext("Try again; if it stays, tell the administrator the number below."),
+        "something went wrong here",
+        "Try again; if it stays, tell the administrator the request id.",
     )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
 
@@ -174,7 +175,7 @@ class Engine:
         lead = ranked[: question.query.top_k + 1]
         return tuple(
             builder.hit(entry, following.score if following else 0.0)
-            for entry, following in zip(lead, [*lead[1:], None], strict=True)
+            for entry, following in zip_longest(lead, lead[1:])
         )[: question.query.top_k]
 
     def _completions(self, query: Query, question: _Question, index: Index, visible: Visible) -> tuple[str, ...]:

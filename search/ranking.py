@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from search.columns import Columns
+from search.columns import KINDS, Columns
 from search.fusion import Candidate
-from search.types import Role
+from search.types import Kind, Role
 
 ROLE_WEIGHT: Mapping[Role, float] = {Role.TITLE: 1.0, Role.QUESTION: 1.0, Role.SECTION: 1.0}
+KIND_WEIGHT: Mapping[Kind, float] = {Kind.ARTICLE: 1.0, Kind.ANNOUNCEMENT: 1.0, Kind.SCRIPT: 0.97, Kind.TICKET: 0.85}
+"""An article holds for everybody, a ticket for one customer: at equal evidence the article comes first."""
 SUPPORT = 0.25
 """Share of the second-best kind of evidence (say, a section next to the title) that is added."""
 
@@ -38,13 +40,14 @@ def group(candidates: Iterable[Candidate], columns: Columns) -> list[Ranked]:
 
 
 def document_score(evidence: Sequence[Candidate], columns: Columns) -> float:
-    """Best weighted passage + SUPPORT x best passage of any other role; evidence is best first."""
+    """Kind weight x (best passage + SUPPORT x best passage of another role); evidence is best first."""
     best: dict[Role, float] = {}
     for candidate in evidence:
         role = Role(int(columns.rows["role"][candidate.passage]))
         best[role] = max(best.get(role, 0.0), ROLE_WEIGHT[role] * candidate.fused)
     first, *others = sorted(best.values(), reverse=True)
-    return first + SUPPORT * (others[0] if others else 0.0)
+    kind = KINDS[int(columns.rows["kind"][evidence[0].passage])]
+    return KIND_WEIGHT[kind] * (first + SUPPORT * (others[0] if others else 0.0))
 
 
 def best_of_role(entry: Ranked, role: Role, columns: Columns) -> Candidate | None:
