@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.analysis import Analyzer, Term, Token, merge_spans
+from search.lexical import K1
 from search.sentences import sentence_spans, token_spans
 
 MAX_SENTENCES = 3
@@ -28,6 +29,11 @@ class Weigher:
         self.weights: Mapping[str, float] = {term.text: term.weight * idf(term.text) for term in terms}
         self._asked = {term.text: term.asked for term in terms}
         self._total = sum(idf(term.text) for term in terms if term.text == term.asked)
+
+    @property
+    def ceiling(self) -> float:
+        """BM25 of a passage in which every asked term is as frequent as can be."""
+        return self._total * (K1 + 1)
 
     @property
     def words(self) -> frozenset[str]:

@@ -75,6 +75,7 @@ class _Question:
 
     query: Query
     terms: tuple[Term, ...]
+    weigher: Weigher
     vector: FloatArray | None
     selection: Selection
 
@@ -137,7 +138,7 @@ class Engine:
                 trace.degraded.append("encoder")
             else:
                 vector = self.encoder.encode_queries([self.analyzer.fold(query.text)])[0]
-        return _Question(query, terms, vector, selection)
+        return _Question(query, terms, Weigher(terms, index.lexical.idf), vector, selection)
 
     def _rank(self, question: _Question, index: Index, visible: Visible, trace: _Trace) -> list[Ranked]:
         with trace.stage("lexical"):
@@ -145,7 +146,7 @@ class Engine:
         with trace.stage("vectors"):
             cosine = self._dense(question, index, lexical)
         with trace.stage("fuse"):
-            ranked = group(fuse(lexical, cosine, self._halves.share), index.columns)
+            ranked = group(fuse(lexical, cosine, question.weigher.ceiling, self._halves.share), index.columns)
         with trace.stage("permission"):
             ranked = _permitted(ranked, index, visible)
         return _demoted(ranked, index, question.query.not_first)
@@ -170,8 +171,7 @@ class Engine:
         return found
 
     def _hits(self, question: _Question, ranked: Sequence[Ranked], index: Index) -> tuple[Hit, ...]:
-        weigher = Weigher(question.terms, index.lexical.idf)
-        builder = _HitBuilder(question, index, weigher, self)
+        builder = _HitBuilder(question, index, self)
         lead = ranked[: question.query.top_k + 1]
         return tuple(
             builder.hit(entry, following.score if following else 0.0)
@@ -190,10 +190,10 @@ class Engine:
 class _HitBuilder:
     """Turns ranked documents into hits for one question."""
 
-    def __init__(self, question: _Question, index: Index, weigher: Weigher, engine: Engine) -> None:
+    def __init__(self, question: _Question, index: Index, engine: Engine) -> None:
         self._question = question
         self._index = index
-        self._weigher = weigher
+        self._weigher = question.weigher
         self._engine = engine
 
     def hit(self, entry: Ranked, next_score: float) -> Hit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SEMANTIC_SHARE = 0.6
+SEMANTIC_SHARE = 0.55
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +20,18 @@ class Candidate:
     semantic_rank: int | None = None
 
 
-def convex(lexical: float, best_lexical: float, cosine: float, share: float = SEMANTIC_SHARE) -> float:
-    """(1 - a) bm25 / max bm25 of this query + a cosine.
+def convex(lexical: float, ceiling: float, cosine: float, share: float = SEMANTIC_SHARE) -> float:
+    """(1 - a) bm25 / ceiling + a cosine, where the ceiling is what a passage would score that is all about every word.
 
-    Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023), section 4: a convex
-    sum keeps the distances between scores that reciprocal rank fusion throws away.
+    Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023), section 4: a convex sum
+    keeps the distances between scores that reciprocal rank fusion throws away, and scaling by the theoretical
+    rather than the observed maximum keeps a weak best match weak.
     """
-    return (1 - share) * (lexical / best_lexical if best_lexical > 0 else 0.0) + share * max(cosine, 0.0)
+    return (1 - share) * (lexical / ceiling if ceiling > 0 else 0.0) + share * max(cosine, 0.0)
 
 
-def fuse(lexical: Mapping[int, float], cosine: Mapping[int, float], share: float) -> list[Candidate]:
+def fuse(lexical: Mapping[int, float], cosine: Mapping[int, float], ceiling: float, share: float) -> list[Candidate]:
     """Every proposed passage once, best first; without an encoder the lexical half stands alone."""
-    best = max(lexical.values(), default=0.0)
     share = share if cosine else 0.0
     lexical_ranks, semantic_ranks = _ranks(lexical), _ranks(cosine)
     fused = [
@@ -39,7 +39,7 @@ def fuse(lexical: Mapping[int, float], cosine: Mapping[int, float], share: float
             passage=passage,
             lexical=lexical.get(passage, 0.0),
             cosine=cosine.get(passage, 0.0),
-            fused=convex(lexical.get(passage, 0.0), best, cosine.get(passage, 0.0), share),
+            fused=convex(lexical.get(passage, 0.0), ceiling, cosine.get(passage, 0.0), share),
             lexical_rank=lexical_ranks.get(passage),
             semantic_rank=semantic_ranks.get(passage),
         )

@@ -13,7 +13,7 @@ from search.types import Kind, Role
 ROLE_WEIGHT: Mapping[Role, float] = {Role.TITLE: 1.0, Role.QUESTION: 1.0, Role.SECTION: 1.0}
 KIND_WEIGHT: Mapping[Kind, float] = {Kind.ARTICLE: 1.0, Kind.ANNOUNCEMENT: 1.0, Kind.SCRIPT: 0.97, Kind.TICKET: 0.85}
 """An article holds for everybody, a ticket for one customer: at equal evidence the article comes first."""
-SUPPORT = 0.25
+SUPPORT = 0.2
 """Share of the second-best kind of evidence (say, a section next to the title) that is added."""
 
 
