@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from search.analysis import Analyzer, Term, Token, merge_spans
+from search.analysis import Term, Token, merge_spans
 from search.lexical import K1
-from search.sentences import sentence_spans, token_spans
+from search.reader import Sentences
+from search.sentences import token_spans
+from search.types import FloatArray
 
 MAX_SENTENCES = 3
 MAX_CHARACTERS = 160
@@ -51,21 +53,27 @@ class Weigher:
         return min(1.0, sum(best.values()) / self._total) if self._total else 0.0
 
 
-def extract(text: str, weigher: Weigher, analyzer: Analyzer, likeness: Callable[[list[str]], list[float]]) -> Extract:
-    """The window of up to three sentences that best answers; `likeness` gives cosines to the question."""
-    spans = sentence_spans(text)
+def extract(text: str, sentences: Sentences, weigher: Weigher, vector: FloatArray | None) -> Extract:
+    """The window of up to three sentences of `text` that best answers; `vector` is the question's."""
+    spans = sentences.spans
     if not spans:
         return Extract("", ())
-    pieces = [text[start:end] for start, end in spans]
-    tokens = [analyzer.tokens(piece) for piece in pieces]
+    likeness = _likeness(sentences, vector)
     scores = [
         weigher.coverage(frozenset(token.text for token in own)) + like
-        for own, like in zip(tokens, likeness(pieces), strict=True)
+        for own, like in zip(sentences.tokens, likeness, strict=True)
     ]
     first, last = _best_window(scores, spans)
     start, end = spans[first][0], spans[last - 1][1]
-    marks = _marks(tokens[first:last], [span[0] - start for span in spans[first:last]], weigher.words)
-    return Extract(text[start:end], marks)
+    offsets = [span[0] - start for span in spans[first:last]]
+    return Extract(text[start:end], _marks(sentences.tokens[first:last], offsets, weigher.words))
+
+
+def _likeness(sentences: Sentences, vector: FloatArray | None) -> Sequence[float]:
+    if vector is None or sentences.vectors is None:
+        return [0.0] * len(sentences.spans)
+    cosines: list[float] = (sentences.vectors @ vector).tolist()
+    return cosines
 
 
 def _best_window(scores: Sequence[float], spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -89,7 +97,7 @@ def _length(spans: Sequence[tuple[int, int]], first: int, last: int) -> int:
 
 
 def _marks(
-    tokens: Sequence[list[Token]], offsets: Sequence[int], wanted: frozenset[str]
+    tokens: Sequence[Sequence[Token]], offsets: Sequence[int], wanted: frozenset[str]
 ) -> tuple[tuple[int, int], ...]:
     spans = [
         (start + offset, end + offset)

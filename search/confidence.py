@@ -10,16 +10,18 @@ from pathlib import Path
 from search.errors import SearchError
 from search.types import Decision
 
+WORDS_AS_MEANING = 0.7
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What confidence is judged by; each is larger when the answer is more likely right.
 
-    cosine: best of the document, 0..1; coverage: share of the question's information (idf) that the
-    document's passages hold, 0..1; margin: lead over the next document's score, 0..1.
+    cosine: best of the document, 0..1, None without an encoder; coverage: share of the question's information (idf)
+    that the document's passages hold, 0..1; margin: lead over the next document's score, 0..1.
     """
 
-    cosine: float
+    cosine: float | None
     coverage: float
     margin: float
 
@@ -37,11 +39,10 @@ class Calibration:
 
     def probability(self, evidence: Evidence) -> float:
         """Calibrated probability in 0..1; weights are never negative, so it is monotone in the evidence."""
+        # Without an encoder the words must stand for the meaning too, a little less surely.
+        cosine = WORDS_AS_MEANING * evidence.coverage if evidence.cosine is None else evidence.cosine
         return sigmoid(
-            self.bias
-            + self.cosine * evidence.cosine
-            + self.coverage * evidence.coverage
-            + self.margin * evidence.margin
+            self.bias + self.cosine * cosine + self.coverage * evidence.coverage + self.margin * evidence.margin
         )
 
 

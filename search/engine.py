@@ -12,15 +12,16 @@ from pathlib import Path
 from threading import Lock
 
 from search.analysis import Analyzer, Term
-from search.answers import Extract, Weigher, extract
+from search.answers import Weigher, extract
 from search.columns import Selection, filter_of
 from search.confidence import Calibration, Evidence, decide
-from search.encoder import Encoder, StaticEncoder
+from search.encoder import Encoder
 from search.errors import SearchError
 from search.fusion import SEMANTIC_SHARE, Candidate, fuse
 from search.generation import pointer_stamp
 from search.index import Expected, Index, open_current
 from search.ranking import Ranked, best_of_role, group
+from search.reader import Reader
 from search.types import (
     Answer,
     Audience,
@@ -29,7 +30,6 @@ from search.types import (
     FloatArray,
     Hit,
     Mode,
-    Passage,
     Query,
     Role,
     Visible,
@@ -89,6 +89,7 @@ class Engine:
         self.encoder = encoder
         self._halves = halves or Halves()
         self._index: Index | None = None
+        self._reader: tuple[Index, Reader] | None = None
         self._stamp: tuple[int, int] | None = None
         self._lock = Lock()
 
@@ -108,12 +109,19 @@ class Engine:
     def _reopen(self, stamp: tuple[int, int] | None) -> None:
         expected = Expected(self.analyzer.id, self.encoder.id if self.encoder else None)
         try:
-            self._index = open_current(self._root, expected)
+            index = open_current(self._root, expected)
+            self._reader = (index, Reader(index, self.analyzer, self.encoder))
+            self._index = index
             self._stamp = stamp
         except SearchError as error:
             if self._index is None:
                 raise
             _log.error("staying on index %s: %s", self._index.manifest.number, error)
+
+    def _reader_of(self, index: Index) -> Reader:
+        """The reader of an index; one that a newer generation has just replaced gets a reader of its own."""
+        kept = self._reader
+        return kept[1] if kept and kept[0] is index else Reader(index, self.analyzer, self.encoder)
 
     def answer(self, query: Query, visible: Visible) -> Answer:
         """The answer to a query, from what `visible` lets through."""
@@ -171,7 +179,7 @@ class Engine:
         return found
 
     def _hits(self, question: _Question, ranked: Sequence[Ranked], index: Index) -> tuple[Hit, ...]:
-        builder = _HitBuilder(question, index, self)
+        builder = _HitBuilder(question, index, self._reader_of(index))
         lead = ranked[: question.query.top_k + 1]
         return tuple(
             builder.hit(entry, following.score if following else 0.0)
@@ -190,17 +198,18 @@ class Engine:
 class _HitBuilder:
     """Turns ranked documents into hits for one question."""
 
-    def __init__(self, question: _Question, index: Index, engine: Engine) -> None:
+    def __init__(self, question: _Question, index: Index, reader: Reader) -> None:
         self._question = question
         self._index = index
+        self._reader = reader
         self._weigher = question.weigher
-        self._engine = engine
 
     def hit(self, entry: Ranked, next_score: float) -> Hit:
         document = self._index.document(entry.document)
-        number, passage = self._best_section(entry)
-        cut = self._extract(document, passage)
-        words = self._words(entry, passage)
+        number = self._best_section(entry, document)
+        passage = self._reader.passage(number)
+        cut = extract(passage.text, self._reader.sentences(number), self._weigher, self._question.vector)
+        words = self._words(entry, document, number)
         return Hit(
             document=document,
             section=passage.headings[-1] if passage.headings else "",
@@ -213,53 +222,36 @@ class _HitBuilder:
             audience=Audience(int(self._index.columns.rows["audience"][number])),
         )
 
-    def _best_section(self, entry: Ranked) -> tuple[int, Passage]:
+    def _best_section(self, entry: Ranked, document: Document) -> int:
         """The allowed section with the best mix of cosine and coverage; the title when there is none."""
         columns, allowed = self._index.columns, self._question.selection.allowed
         own = range(int(columns.first[entry.document]), int(columns.first[entry.document + 1]))
         sections = [n for n in own if allowed[n] and columns.rows["role"][n] == Role.SECTION]
         numbers = sections or [n for n in own if allowed[n]]
-        passages = [self._index.passage(n) for n in numbers]
-        cosines = self._cosines(numbers)
-        audience = self._index.document(entry.document).audience
-        scored = [
-            self._weigher.coverage(self._terms(" ".join((*passage.headings, passage.text))))
-            + cosine
-            + LEAD_BONUS * (not passage.headings)
-            - INTERNAL_MALUS * (passage.audience > audience)
-            for passage, cosine in zip(passages, cosines, strict=True)
-        ]
-        best = max(range(len(numbers)), key=lambda i: (scored[i], -i))
-        return numbers[best], passages[best]
+        scored = {
+            number: self._weigher.coverage(self._reader.words(number)) + cosine + self._prior(number, document)
+            for number, cosine in zip(numbers, self._cosines(numbers), strict=True)
+        }
+        return max(scored, key=lambda number: (scored[number], -number))
+
+    def _prior(self, number: int, document: Document) -> float:
+        passage = self._reader.passage(number)
+        return LEAD_BONUS * (not passage.headings) - INTERNAL_MALUS * (passage.audience > document.audience)
 
     def _cosines(self, numbers: Sequence[int]) -> list[float]:
         if self._question.vector is None or self._index.vectors is None:
             return [0.0] * len(numbers)
         return self._index.vectors.scores(self._question.vector, numbers)
 
-    def _extract(self, document: Document, passage: Passage) -> Extract:
-        return extract(passage.text, self._weigher, self._engine.analyzer, self._likeness)
-
-    def _likeness(self, sentences: list[str]) -> list[float]:
-        encoder, vector = self._engine.encoder, self._question.vector
-        # Sentences are encoded while asking: only an encoder that needs microseconds may.
-        if vector is None or not isinstance(encoder, StaticEncoder):
-            return [0.0] * len(sentences)
-        rows = encoder.encode_passages([self._engine.analyzer.fold(sentence) for sentence in sentences])
-        return [float(cosine) for cosine in rows @ vector]
-
-    def _terms(self, text: str) -> frozenset[str]:
-        return frozenset(self._engine.analyzer.index_terms(text))
-
-    def _words(self, entry: Ranked, section: Passage) -> frozenset[str]:
-        texts = [self._index.passage(candidate.passage).text for candidate in entry.evidence[:3]]
-        title = self._index.document(entry.document).title
-        return self._terms(" ".join([title, *section.headings, section.text, *texts]))
+    def _words(self, entry: Ranked, document: Document, section: int) -> frozenset[str]:
+        """The words of what speaks for the document: its title, the section shown, its best passages."""
+        evidence = (self._reader.words(candidate.passage) for candidate in entry.evidence[:3])
+        return self._reader.terms(document.title).union(self._reader.words(section), *evidence)
 
     def _confidence(self, entry: Ranked, words: frozenset[str], next_score: float) -> float:
         margin = (entry.score - next_score) / entry.score if entry.score > 0 else 0.0
         evidence = Evidence(
-            cosine=max((candidate.cosine for candidate in entry.evidence), default=0.0),
+            cosine=max((c.cosine for c in entry.evidence), default=0.0) if self._question.vector is not None else None,
             coverage=self._weigher.coverage(words),
             margin=min(max(margin, 0.0), 1.0),
         )
@@ -275,7 +267,7 @@ class _HitBuilder:
             synonyms=tuple(pairs),
             lexical_rank=min((c.lexical_rank for c in entry.evidence if c.lexical_rank), default=None),
             semantic_rank=min((c.semantic_rank for c in entry.evidence if c.semantic_rank), default=None),
-            matched_question=self._index.passage(asked.passage).text if asked else None,
+            matched_question=self._reader.passage(asked.passage).text if asked else None,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 from search.analysis import Token
@@ -17,7 +18,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     return [(start, end) for start, end in spans if start < end]
 
 
-def token_spans(tokens: list[Token], wanted: frozenset[str]) -> list[tuple[int, int]]:
+def token_spans(tokens: Sequence[Token], wanted: frozenset[str]) -> list[tuple[int, int]]:
     """Where the wanted terms stand."""
     return [(token.start, token.end) for token in tokens if token.text in wanted]
 
