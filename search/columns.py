@@ -116,6 +116,18 @@ class Columns:
         return len(self.rows)
 
     @cached_property
+    def documents(self) -> list[int]:
+        """The document of each passage, as a list: ranking reads it one by one."""
+        numbers: list[int] = self.rows["document"].tolist()
+        return numbers
+
+    @cached_property
+    def roles(self) -> list[int]:
+        """The role of each passage."""
+        roles: list[int] = self.rows["role"].tolist()
+        return roles
+
+    @cached_property
     def first(self) -> NDArray[np.int64]:
         """First passage of each document, and one past the last at the end."""
         count = int(self.rows["document"][-1]) + 1 if len(self.rows) else 0

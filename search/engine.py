@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from heapq import nlargest
 from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
@@ -39,6 +40,7 @@ from search.types import (
 CANDIDATES = 100
 COMPLETIONS = 6
 CONTEXT_WEIGHT = 0.25
+SHORTLIST = 3
 LEAD_BONUS = 0.25
 """The first paragraph of an article answers its title: another section must be clearly closer to win."""
 INTERNAL_MALUS = 0.4
@@ -226,13 +228,20 @@ class _HitBuilder:
         """The allowed section with the best mix of cosine and coverage; the title when there is none."""
         columns, allowed = self._index.columns, self._question.selection.allowed
         own = range(int(columns.first[entry.document]), int(columns.first[entry.document + 1]))
-        sections = [n for n in own if allowed[n] and columns.rows["role"][n] == Role.SECTION]
+        sections = [n for n in own if allowed[n] and columns.roles[n] == Role.SECTION]
         numbers = sections or [n for n in own if allowed[n]]
+        cosines = dict(zip(numbers, self._cosines(numbers), strict=True))
         scored = {
-            number: self._weigher.coverage(self._reader.words(number)) + cosine + self._prior(number, document)
-            for number, cosine in zip(numbers, self._cosines(numbers), strict=True)
+            number: self._weigher.coverage(self._reader.words(number)) + cosines[number] + self._prior(number, document)
+            for number in self._shortlist(entry, cosines)
         }
         return max(scored, key=lambda number: (scored[number], -number))
+
+    def _shortlist(self, entry: Ranked, cosines: Mapping[int, float]) -> set[int]:
+        """Sections worth reading: the first, those that were evidence, and the nearest in meaning."""
+        evidence = {candidate.passage for candidate in entry.evidence} & cosines.keys()
+        nearest = nlargest(SHORTLIST, cosines, key=lambda number: cosines[number])
+        return {min(cosines), *nlargest(SHORTLIST, evidence, key=lambda number: cosines[number]), *nearest}
 
     def _prior(self, number: int, document: Document) -> float:
         passage = self._reader.passage(number)

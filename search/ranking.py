@@ -10,7 +10,6 @@ from search.columns import KINDS, Columns
 from search.fusion import Candidate
 from search.types import Kind, Role
 
-ROLE_WEIGHT: Mapping[Role, float] = {Role.TITLE: 1.0, Role.QUESTION: 1.0, Role.SECTION: 1.0}
 KIND_WEIGHT: Mapping[Kind, float] = {Kind.ARTICLE: 1.0, Kind.ANNOUNCEMENT: 1.0, Kind.SCRIPT: 0.97, Kind.TICKET: 0.85}
 """An article holds for everybody, a ticket for one customer: at equal evidence the article comes first."""
 SUPPORT = 0.2
@@ -29,9 +28,8 @@ class Ranked:
 def group(candidates: Iterable[Candidate], columns: Columns) -> list[Ranked]:
     """One entry per document, best first: its best passage, plus a share of the best of another role."""
     by_document: defaultdict[int, list[Candidate]] = defaultdict(list)
-    documents = columns.rows["document"]
     for candidate in candidates:
-        by_document[int(documents[candidate.passage])].append(candidate)
+        by_document[columns.documents[candidate.passage]].append(candidate)
     ranked = [
         Ranked(document, document_score(evidence, columns), tuple(evidence))
         for document, evidence in by_document.items()
@@ -41,10 +39,9 @@ def group(candidates: Iterable[Candidate], columns: Columns) -> list[Ranked]:
 
 def document_score(evidence: Sequence[Candidate], columns: Columns) -> float:
     """Kind weight x (best passage + SUPPORT x best passage of another role); evidence is best first."""
-    best: dict[Role, float] = {}
+    best: dict[int, float] = {}
     for candidate in evidence:
-        role = Role(int(columns.rows["role"][candidate.passage]))
-        best[role] = max(best.get(role, 0.0), ROLE_WEIGHT[role] * candidate.fused)
+        best.setdefault(columns.roles[candidate.passage], candidate.fused)
     first, *others = sorted(best.values(), reverse=True)
     kind = KINDS[int(columns.rows["kind"][evidence[0].passage])]
     return KIND_WEIGHT[kind] * (first + SUPPORT * (others[0] if others else 0.0))
@@ -52,4 +49,4 @@ def document_score(evidence: Sequence[Candidate], columns: Columns) -> float:
 
 def best_of_role(entry: Ranked, role: Role, columns: Columns) -> Candidate | None:
     """The document's best candidate of a role."""
-    return next((c for c in entry.evidence if columns.rows["role"][c.passage] == role), None)
+    return next((c for c in entry.evidence if columns.roles[c.passage] == role), None)

@@ -40,6 +40,8 @@ class Source:
     `share` is how many of its groups take part in a step, as a part of the batch (1 and more: all).
     A question is compared with `keys` texts of every group and the nearest counts. Sources of one
     `family` talk about the same things, so the groups of one are no wrong answers to the other.
+    `service`: unrelated talk is to stay away from it; `typed`: its questions are typed by people,
+    mistakes included.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Source:
     keys: int = 1
     family: str = ""
     service: bool = False
+    typed: bool = False
 
 
 @dataclass(slots=True)
@@ -118,7 +121,7 @@ def _read_intents(file: Path, corpus: Corpus) -> None:
     intents = read_lines(file)
     corpus.hashes["intents (own)"] = hash_files([file])
     groups = tuple(_intent_group(intent) for intent in intents)
-    corpus.add(Source("intents (own)", groups, 1.0, keys=6, family="service", service=True))
+    corpus.add(Source("intents (own)", groups, 1.0, keys=6, family="service", service=True, typed=True))
     corpus.documents.extend("\n".join([i["title"], i["answer"], *i["utterances"]]) for i in intents)
 
 
@@ -139,7 +142,7 @@ def _read_articles(folder: Path, corpus: Corpus) -> None:
     articles = [parse_article(file.read_bytes(), Defaults(PurePosixPath(file.relative_to(folder)))) for file in files]
     corpus.hashes["articles (own)"] = hash_files(files)
     groups = tuple(map(_article_group, articles))
-    corpus.add(Source("articles (own)", groups, 1.0, keys=6, family="service", service=True))
+    corpus.add(Source("articles (own)", groups, 1.0, keys=6, family="service", service=True, typed=True))
     corpus.documents.extend("\n".join((*group.asked, *group.keys)) for group in groups)
 
 

@@ -1,134 +1,199 @@
-"""The training itself: contrastive learning of one vector per token on pairs that mean the same."""
+"""The training itself: one vector per token, so that a question is nearest to what answers it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from indexer.training.corpus import Group, Source
-from search.types import FloatArray
+from indexer.training.batches import Material, Part
+from search.types import FloatArray, IntArray
 
-MOST_TOKENS = 160
+NEVER = -1e4
 
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """How long and how hard to train. `scale` divides by temperature; `dropout` is per token."""
+    """How long and how hard to train.
 
-    steps: int = 2_000
+    `scale` divides by temperature; `dropout` is the chance of a token to be left out; `mistyped` of a
+    question to be asked in a mistyped form. `threshold` is the cosine that what belongs together is to
+    exceed and unrelated talk is not to reach, `unrelated` how many of these a step sees.
+    """
+
+    steps: int = 800
     batch: int = 512
-    rate: float = 5e-3
-    scale: float = 20.0
+    rate: float = 2e-3
+    scale: float = 40.0
     dropout: float = 0.2
-    seed: int = 7
-    anchor: float = 0.0
+    mistyped: float = 0.15
+    threshold: float = 0.35
+    unrelated: int = 256
+    unrelated_weight: float = 0.5
     map_rate: float = 0.0
-    extra: float = 0.5
+    seed: int = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Composition:
-    """Chinese words share rows with the characters they are made of: (word, part, weight) triples."""
+class Mixture:
+    """Rows that are made of others: row `whole` gets `share` of row `part`, for each triple."""
 
-    words: np.ndarray
-    parts: np.ndarray
-    weights: np.ndarray
-    count: int
+    whole: IntArray
+    part: IntArray
+    share: FloatArray
+    parts: int
 
+    def sparse(self, rows: int) -> Any:
+        """The (rows, parts) matrix as a sparse tensor."""
+        import torch
 
-class Sampler:
-    """Batches of pairs from one source, at most one pair per group, so that no negative is a match."""
-
-    def __init__(self, source: Source, encode: Any, rng: np.random.Generator) -> None:
-        texts = list(dict.fromkeys(t for g in source.groups for t in (*g.asked, *g.keys)))
-        number = {text: i for i, text in enumerate(texts)}
-        self.ids = [np.asarray(ids[:MOST_TOKENS], dtype=np.int64) for ids in encode(texts)]
-        self.groups = [
-            ([number[t] for t in g.asked], [number[t] for t in g.keys]) for g in source.groups
-        ]
-        self.weight = source.weight
-        self.rng = rng
-
-    def batch(self, most: int):
-        order = self.rng.permutation(len(self.groups))[:most]
-        pairs = []
-        for g in order:
-            pair = self._pair(*self.groups[g])
-            if pair:
-                pairs.append(pair)
-        left, right = zip(*pairs, strict=True)
-        return left, right
-
-    def _pair(self, asked, keys):
-        a = asked[self.rng.integers(len(asked))]
-        if not len(self.ids[a]):
-            return None
-        for _ in range(4):
-            b = keys[self.rng.integers(len(keys))]
-            if b != a and len(self.ids[b]):
-                return a, b
-        return None
+        places = np.stack([self.whole, self.part])
+        share = torch.from_numpy(self.share)
+        return torch.sparse_coo_tensor(places, share, (rows, self.parts), check_invariants=True).coalesce()
 
 
-def fit(sources: Sequence[Source], encode: Any, start: FloatArray, composition: Composition | None, config: FitConfig, callback=None) -> FloatArray:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the rows begin, the characters words share, and the words a spelling stands for."""
+
+    rows: FloatArray
+    characters: Mixture
+    spellings: Mixture
+
+
+def fit(material: Material, start: Start, config: FitConfig, progress: Callable[[int], None]) -> FloatArray:
+    """The trained (tokens, dimension) rows; equal for equal arguments and number of threads.
+
+    Softmax over groups with the nearest key of each standing for it (InfoNCE, van den Oord et al. 2018,
+    with log-sum-exp in place of a single answer), in both directions.
+    """
     import torch
-    import torch.nn.functional as F
 
     torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    samplers = [Sampler(s, encode, rng) for s in sources]
-    weights = np.array([s.weight for s in samplers])
-    base = torch.tensor(start)
-    own = torch.nn.Parameter(torch.zeros_like(base))
-    params = [own]
-    M = torch.nn.Parameter(torch.eye(start.shape[1]))
-    if composition is not None:
-        n = composition.count
-        C = torch.sparse_coo_tensor(np.stack([composition.words, composition.parts]), composition.weights,
-                                    (len(start), n)).coalesce().to_sparse_csr() if False else torch.sparse_coo_tensor(np.stack([composition.words, composition.parts]), composition.weights, (len(start), n)).coalesce()
-        A = torch.nn.Parameter(torch.zeros(n, start.shape[1]))
-        params.append(A)
-    groups = [{"params": params, "lr": config.rate}]
-    if config.map_rate:
-        groups.append({"params": [M], "lr": config.map_rate})
-    opt = torch.optim.Adam(groups)
-    sched = torch.optim.lr_scheduler.LambdaLR(opt, lambda i: min(1.0, (i + 1) / 50) * (1 - i / config.steps))
-
-    def table():
-        E = base @ M + own if config.map_rate else base + own
-        return E + torch.sparse.mm(C, A) if composition is not None else E
-
-    def vectors(E, sampler, texts):
-        ids = [sampler.ids[t] for t in texts]
-        flat = torch.from_numpy(np.concatenate(ids))
-        offsets = torch.from_numpy(np.cumsum([0] + [len(i) for i in ids[:-1]]))
-        keep = torch.from_numpy((rng.random(len(flat)) >= config.dropout).astype(np.float32))
-        return F.normalize(F.embedding_bag(flat, E, offsets, mode="sum", per_sample_weights=keep), dim=1)
-
+    trainer = _Trainer(material, start, config)
+    optimizer = torch.optim.Adam(trainer.parameters, lr=config.rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / 50) * (1 - step / config.steps)
+    )
     for step in range(config.steps):
-        E = table()
-        loss = 0.0
-        for k, sampler in enumerate(samplers):
-            if k and rng.random() >= sampler.weight:
-                continue
-            left, right = sampler.batch(config.batch if k else 10_000)
-            a, b = vectors(E, sampler, left), vectors(E, sampler, right)
-            logits = config.scale * a @ b.T
-            left_, right_ = np.array(left), np.array(right)
-            same = torch.from_numpy((right_[:, None] == right_[None]) | (left_[:, None] == left_[None]))
-            same.fill_diagonal_(False)
-            logits = logits.masked_fill(same, -1e4)
-            target = torch.arange(len(left))
-            loss = loss + (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2 * (1.0 if k == 0 else config.extra)
-        if config.anchor:
-            loss = loss + config.anchor * own.square().sum()
-        opt.zero_grad(set_to_none=True)
+        loss = trainer.loss()
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        opt.step()
-        sched.step()
-        if callback and (step + 1) % 250 == 0:
-            callback(step + 1, float(loss), table().detach().numpy())
-    return table().detach().numpy()
+        optimizer.step()
+        schedule.step()
+        progress(step + 1)
+    rows: FloatArray = trainer.table().detach().numpy()
+    return rows
+
+
+class _Trainer:
+    """The parameters and the loss of one random batch."""
+
+    def __init__(self, material: Material, start: Start, config: FitConfig) -> None:
+        import torch
+
+        self.material, self.config = material, config
+        self.rng = np.random.default_rng(config.seed)
+        tokens, dimension = start.rows.shape
+        self.base = torch.from_numpy(start.rows)
+        self.characters = start.characters.sparse(tokens)
+        self.spellings = start.spellings.sparse(tokens)
+        self.own = torch.zeros(tokens, dimension, requires_grad=True)
+        self.shared = torch.zeros(start.characters.parts, dimension, requires_grad=True)
+        self.parameters = [self.own, self.shared]
+
+    def table(self) -> Any:
+        """All rows: start, what the token learnt itself, what its characters and its readings learnt."""
+        import torch
+
+        rows = self.base + self.own + torch.sparse.mm(self.characters, self.shared)
+        return rows + torch.sparse.mm(self.spellings, rows)
+
+    def loss(self) -> Any:
+        """The loss of one batch of every source, and of unrelated talk."""
+        table = self.table()
+        parts = [sampler.draw(self.config.batch, self.rng) for sampler in self.material.samplers]
+        asked = self._vectors(table, self._mistype(np.concatenate([part.asked for part in parts])))
+        answers = self._vectors(table, np.concatenate([part.answers for part in parts]))
+        loss = self._matching(self.config.scale * asked @ answers.T, parts)
+        service = np.repeat([part.source.service for part in parts], [len(part.answers) for part in parts])
+        if len(self.material.unrelated) and self.config.unrelated and service.any():
+            loss = loss + self.config.unrelated_weight * self._aloof(table, answers[service.nonzero()[0]])
+        return loss
+
+    def _matching(self, scores: Any, parts: Sequence[Part]) -> Any:
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        groups = _nearest(_hide_own(scores, parts), parts).masked_fill(_undecided(parts), NEVER)
+        target = torch.arange(len(groups))
+        bar = torch.where(_service(parts), self.config.scale * self.config.threshold, NEVER)
+        forward = cross_entropy(torch.cat([groups, bar[:, None]], dim=1), target)
+        return (forward + cross_entropy(groups.T, target)) / 2
+
+    def _aloof(self, table: Any, answers: Any) -> Any:
+        """How far unrelated talk comes above the threshold of any answer: softmax with the bar as right."""
+        import torch
+
+        drawn = self.rng.integers(len(self.material.unrelated), size=self.config.unrelated)
+        talk = self._vectors(table, self.material.unrelated[drawn])
+        bar = torch.tensor(self.config.scale * self.config.threshold)
+        return torch.nn.functional.softplus(torch.logsumexp(self.config.scale * talk @ answers.T, 1) - bar).mean()
+
+    def _mistype(self, texts: IntArray) -> IntArray:
+        rounds = self.material.variants
+        varied = rounds[self.rng.integers(len(rounds), size=len(texts)), texts]
+        return np.where(self.rng.random(len(texts)) < self.config.mistyped, varied, texts)
+
+    def _vectors(self, table: Any, texts: IntArray) -> Any:
+        import torch
+        from torch.nn.functional import embedding_bag, normalize
+
+        ids, begins = self.material.tokens.gather(texts)
+        kept = torch.from_numpy((self.rng.random(len(ids)) >= self.config.dropout).astype(np.float32))
+        places = (torch.from_numpy(ids), table, torch.from_numpy(begins))
+        sums = embedding_bag(*places, mode="sum", per_sample_weights=kept)
+        return normalize(sums, dim=1)
+
+
+def _nearest(scores: Any, parts: Sequence[Part]) -> Any:
+    """Scores of (row, text) to scores of (row, group): the soft maximum over the texts of a group."""
+    import torch
+
+    blocks = torch.split(scores, [len(part.answers) for part in parts], dim=1)
+    by_group = [b.reshape(len(scores), -1, part.source.keys) for b, part in zip(blocks, parts, strict=True)]
+    return torch.cat([torch.logsumexp(block, 2) for block in by_group], dim=1)
+
+
+def _hide_own(scores: Any, parts: Sequence[Part]) -> Any:
+    """A text must not find itself; where no other key was drawn it may."""
+    import torch
+
+    asked = np.concatenate([part.asked for part in parts])
+    answers = np.concatenate([part.answers for part in parts])
+    same = asked[:, None] == answers[None]
+    same &= _has_other(parts)[:, None]
+    return scores.masked_fill(torch.from_numpy(same), NEVER)
+
+
+def _has_other(parts: Sequence[Part]) -> Any:
+    keys = [(part.answers.reshape(-1, part.source.keys), part.asked[:, None]) for part in parts]
+    return np.concatenate([(answers != asked).any(axis=1) for answers, asked in keys])
+
+
+def _undecided(parts: Sequence[Part]) -> Any:
+    """Pairs of groups of one family in different sources: they may mean the same."""
+    import torch
+
+    sizes = [len(part.asked) for part in parts]
+    family = np.repeat([part.source.family for part in parts], sizes)
+    name = np.repeat([part.source.name for part in parts], sizes)
+    return torch.from_numpy((family[:, None] == family[None]) & (name[:, None] != name[None]))
+
+
+def _service(parts: Sequence[Part]) -> Any:
+    import torch
+
+    return torch.from_numpy(np.repeat([part.source.service for part in parts], [len(part.asked) for part in parts]))

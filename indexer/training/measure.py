@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.training.corpus import read_intents, sentences
+from indexer.training.corpus import read_lines, sentences
 from search.encoder import Encoder
-from search.types import FloatArray
 
 Fold = Callable[[str], str]
 KINDS = ("keyword",) * 3 + ("colloquial",) * 4 + ("emotional",) * 3 + ("typo", "pinyin") + ("formal",) * 2
@@ -27,16 +26,14 @@ class Recall:
     questions: int
 
 
-def measure_intents(
-    encoder: Encoder, fold: Fold, train: Path, dev: Path, warm: bool
-) -> dict[str, Recall]:
+def measure_intents(encoder: Encoder, fold: Fold, train: Path, dev: Path, warm: bool) -> dict[str, Recall]:
     """Recall by kind of utterance, with `all` over everything.
 
     Cold: articles are title, answer and sentences; all utterances of dev intents are asked. Warm:
     utterances at even positions belong to the article, those at odd positions are asked.
     """
-    dev_intents = read_intents(dev)
-    intents = dev_intents + read_intents(train)
+    dev_intents = read_lines(dev)
+    intents = dev_intents + read_lines(train)
     articles = [_article(intent, warm) for intent in intents]
     questions = [
         (text, KINDS[position], number)
@@ -44,8 +41,9 @@ def measure_intents(
         for position, text in enumerate(intent["utterances"])
         if not warm or position % 2
     ]
-    ranks = _ranks(encoder, [list(map(fold, a)) for a in articles], [fold(q[0]) for q in questions],
-                   [q[2] for q in questions])
+    ranks = _ranks(
+        encoder, [list(map(fold, a)) for a in articles], [fold(q[0]) for q in questions], [q[2] for q in questions]
+    )
     kinds = np.array([q[1] for q in questions])
     recalls = {"all": _recall(ranks)}
     return recalls | {kind: _recall(ranks[kinds == kind]) for kind in dict.fromkeys(KINDS) if (kinds == kind).any()}

@@ -143,7 +143,7 @@ def _add_labelled(name: str, rows: Sequence[tuple[str, str]], corpus: Corpus) ->
     for text, label in rows:
         labels.setdefault(label, []).append(text.strip())
     groups = tuple(Group(tuple(texts), (label.replace("_", " "), *texts)) for label, texts in labels.items())
-    corpus.add(Source(name, groups, 1.0, keys=4, family=name))
+    corpus.add(Source(name, groups, 1.0, keys=4, family=name, typed=True))
     corpus.documents.extend(f"{label.replace('_', ' ')}: {text}" for text, label in rows)
 
 

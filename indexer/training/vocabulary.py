@@ -42,9 +42,7 @@ class Vocabulary:
     readings: dict[str, list[tuple[str, float]]]
 
 
-def build_vocabulary(
-    documents: Iterable[str], words: Callable[[str], list[str]], size: VocabularySize
-) -> Vocabulary:
+def build_vocabulary(documents: Iterable[str], words: Callable[[str], list[str]], size: VocabularySize) -> Vocabulary:
     """Count words with the analyser's segmentation and keep the most frequent of each kind."""
     han: Counter[str] = Counter()
     latin: Counter[str] = Counter()
@@ -81,7 +79,7 @@ def make_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
 
 
 def _han_tokens(han: Counter[str], most: int) -> dict[str, float]:
-    characters = {token: float(count) for token, count in han.items() if len(token) == 1}
+    characters = {token: float(count) for token, count in sorted(han.items()) if len(token) == 1}
     words = Counter({token: count for token, count in han.items() if 1 < len(token) <= LONGEST_WORD})
     return {**characters, **dict(_top(words, most, least=2))}
 
@@ -102,9 +100,7 @@ def _pieces(latin: Counter[str], words: dict[str, float], most: int) -> dict[str
     return {**letters, **{piece: 1.0 for piece, _ in _top(pieces, most, least=2)}}
 
 
-def _pinyin_readings(
-    han: dict[str, float], taken: dict[str, float], most: int
-) -> dict[str, list[tuple[str, float]]]:
+def _pinyin_readings(han: dict[str, float], taken: dict[str, float], most: int) -> dict[str, list[tuple[str, float]]]:
     from pypinyin import lazy_pinyin
 
     spelled: dict[str, dict[str, float]] = {}
