@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.training.corpus import Corpus, Source
-from search.types import IntArray
+from search.types import BoolArray, IntArray
 
 MOST_TOKENS = 128
 Encode = Callable[[Sequence[str]], list[list[int]]]
@@ -47,6 +47,12 @@ class Part:
     asked: IntArray
     answers: IntArray
 
+    def itself(self) -> BoolArray:
+        """(row, answer) pairs of one and the same text, to be ignored where the row has another key."""
+        same = self.asked[:, None] == self.answers[None]
+        own = self.answers.reshape(-1, self.source.keys) == self.asked[:, None]
+        return same & ~own.all(axis=1)[:, None]
+
 
 @dataclass(frozen=True, slots=True)
 class _Ragged:
@@ -77,9 +83,9 @@ class Sampler:
     answers: _Ragged
 
     def draw(self, batch: int, rng: np.random.Generator) -> Part:
-        """At most `share * batch` groups, all of them where the share is one or more."""
+        """At most `share * batch` groups."""
         source = self.source
-        number = len(source.groups) if source.share >= 1 else max(2, int(source.share * batch))
+        number = max(2, int(source.share * batch))
         which = rng.permutation(len(source.groups))[:number].astype(np.int64)
         drawn = [self.answers.draw(which, rng) for _ in range(source.keys)]
         if source.keys > 2:

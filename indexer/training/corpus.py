@@ -37,18 +37,16 @@ class Group:
 class Source:
     """The groups of one data set.
 
-    `share` is how many of its groups take part in a step, as a part of the batch (1 and more: all).
-    A question is compared with `keys` texts of every group and the nearest counts. Sources of one
-    `family` talk about the same things, so the groups of one are no wrong answers to the other.
-    `service`: unrelated talk is to stay away from it; `typed`: its questions are typed by people,
-    mistakes included.
+    `share * batch` groups take part in a step, and count with `weight`. A question is compared with
+    `keys` texts of every group and the nearest counts. `service`: unrelated talk is to stay away from
+    it; `typed`: its questions are typed by people, mistakes included.
     """
 
     name: str
     groups: tuple[Group, ...]
     share: float
     keys: int = 1
-    family: str = ""
+    weight: float = 1.0
     service: bool = False
     typed: bool = False
 
@@ -90,7 +88,7 @@ def read_own(own: OwnData) -> Corpus:
     _read_articles(own.articles, corpus)
     words = shipped_lexicon().synonyms
     synonyms = tuple(Group((word,), others) for word, others in sorted(words.items()))
-    corpus.add(Source("synonyms (own)", synonyms, 0.15, keys=2, family="service"))
+    corpus.add(Source("synonyms (own)", synonyms, 0.5, keys=2, weight=0.3))
     corpus.hashes["synonyms (own)"] = hashlib.sha256(repr(synonyms).encode()).hexdigest()
     corpus.documents *= OWN_REPEATS
     return corpus
@@ -121,7 +119,7 @@ def _read_intents(file: Path, corpus: Corpus) -> None:
     intents = read_lines(file)
     corpus.hashes["intents (own)"] = hash_files([file])
     groups = tuple(_intent_group(intent) for intent in intents)
-    corpus.add(Source("intents (own)", groups, 1.0, keys=6, family="service", service=True, typed=True))
+    corpus.add(Source("intents (own)", groups, 1.0, keys=6, service=True, typed=True))
     corpus.documents.extend("\n".join([i["title"], i["answer"], *i["utterances"]]) for i in intents)
 
 
@@ -142,7 +140,7 @@ def _read_articles(folder: Path, corpus: Corpus) -> None:
     articles = [parse_article(file.read_bytes(), Defaults(PurePosixPath(file.relative_to(folder)))) for file in files]
     corpus.hashes["articles (own)"] = hash_files(files)
     groups = tuple(map(_article_group, articles))
-    corpus.add(Source("articles (own)", groups, 1.0, keys=6, family="service", service=True, typed=True))
+    corpus.add(Source("articles (own)", groups, 0.4, keys=6, service=True, typed=True))
     corpus.documents.extend("\n".join((*group.asked, *group.keys)) for group in groups)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class FitConfig:
     threshold: float = 0.35
     unrelated: int = 256
     unrelated_weight: float = 0.5
-    map_rate: float = 0.0
+    turn_rate: float = 1e-3
     seed: int = 7
 
 
@@ -73,7 +73,9 @@ def fit(material: Material, start: Start, config: FitConfig, progress: Callable[
 
     torch.manual_seed(config.seed)
     trainer = _Trainer(material, start, config)
-    optimizer = torch.optim.Adam(trainer.parameters, lr=config.rate)
+    groups = [{"params": [trainer.own, trainer.shared], "lr": config.rate}]
+    groups.append({"params": [trainer.turn], "lr": config.turn_rate})
+    optimizer = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / 50) * (1 - step / config.steps)
     )
@@ -102,35 +104,39 @@ class _Trainer:
         self.spellings = start.spellings.sparse(tokens)
         self.own = torch.zeros(tokens, dimension, requires_grad=True)
         self.shared = torch.zeros(start.characters.parts, dimension, requires_grad=True)
-        self.parameters = [self.own, self.shared]
+        self.turn = torch.eye(dimension, requires_grad=True)
+        self.samplers = material.samplers
 
     def table(self) -> Any:
         """All rows: start, what the token learnt itself, what its characters and its readings learnt."""
         import torch
 
-        rows = self.base + self.own + torch.sparse.mm(self.characters, self.shared)
+        rows = self.base @ self.turn + self.own + torch.sparse.mm(self.characters, self.shared)
         return rows + torch.sparse.mm(self.spellings, rows)
 
     def loss(self) -> Any:
-        """The loss of one batch of every source, and of unrelated talk."""
+        """The loss of one batch of every source, each among its own, and of unrelated talk."""
         table = self.table()
-        parts = [sampler.draw(self.config.batch, self.rng) for sampler in self.material.samplers]
-        asked = self._vectors(table, self._mistype(np.concatenate([part.asked for part in parts])))
-        answers = self._vectors(table, np.concatenate([part.answers for part in parts]))
-        loss = self._matching(self.config.scale * asked @ answers.T, parts)
-        service = np.repeat([part.source.service for part in parts], [len(part.answers) for part in parts])
-        if len(self.material.unrelated) and self.config.unrelated and service.any():
-            loss = loss + self.config.unrelated_weight * self._aloof(table, answers[service.nonzero()[0]])
+        losses = [self._source_loss(table, sampler.draw(self.config.batch, self.rng)) for sampler in self.samplers]
+        return sum(losses)
+
+    def _source_loss(self, table: Any, part: Part) -> Any:
+        asked = self._vectors(table, self._mistype(part.asked))
+        answers = self._vectors(table, part.answers)
+        loss = part.source.weight * self._matching(asked @ answers.T * self.config.scale, part)
+        if part.source.service and len(self.material.unrelated) and self.config.unrelated:
+            loss = loss + self.config.unrelated_weight * self._aloof(table, answers)
         return loss
 
-    def _matching(self, scores: Any, parts: Sequence[Part]) -> Any:
+    def _matching(self, scores: Any, part: Part) -> Any:
         import torch
         from torch.nn.functional import cross_entropy
 
-        groups = _nearest(_hide_own(scores, parts), parts).masked_fill(_undecided(parts), NEVER)
+        scores = scores.masked_fill(torch.from_numpy(part.itself()), NEVER)
+        groups = torch.logsumexp(scores.reshape(len(scores), -1, part.source.keys), 2)
         target = torch.arange(len(groups))
-        bar = torch.where(_service(parts), self.config.scale * self.config.threshold, NEVER)
-        forward = cross_entropy(torch.cat([groups, bar[:, None]], dim=1), target)
+        bar = self.config.scale * self.config.threshold if part.source.service else NEVER
+        forward = cross_entropy(torch.nn.functional.pad(groups, (0, 1), value=bar), target)
         return (forward + cross_entropy(groups.T, target)) / 2
 
     def _aloof(self, table: Any, answers: Any) -> Any:
@@ -156,44 +162,3 @@ class _Trainer:
         places = (torch.from_numpy(ids), table, torch.from_numpy(begins))
         sums = embedding_bag(*places, mode="sum", per_sample_weights=kept)
         return normalize(sums, dim=1)
-
-
-def _nearest(scores: Any, parts: Sequence[Part]) -> Any:
-    """Scores of (row, text) to scores of (row, group): the soft maximum over the texts of a group."""
-    import torch
-
-    blocks = torch.split(scores, [len(part.answers) for part in parts], dim=1)
-    by_group = [b.reshape(len(scores), -1, part.source.keys) for b, part in zip(blocks, parts, strict=True)]
-    return torch.cat([torch.logsumexp(block, 2) for block in by_group], dim=1)
-
-
-def _hide_own(scores: Any, parts: Sequence[Part]) -> Any:
-    """A text must not find itself; where no other key was drawn it may."""
-    import torch
-
-    asked = np.concatenate([part.asked for part in parts])
-    answers = np.concatenate([part.answers for part in parts])
-    same = asked[:, None] == answers[None]
-    same &= _has_other(parts)[:, None]
-    return scores.masked_fill(torch.from_numpy(same), NEVER)
-
-
-def _has_other(parts: Sequence[Part]) -> Any:
-    keys = [(part.answers.reshape(-1, part.source.keys), part.asked[:, None]) for part in parts]
-    return np.concatenate([(answers != asked).any(axis=1) for answers, asked in keys])
-
-
-def _undecided(parts: Sequence[Part]) -> Any:
-    """Pairs of groups of one family in different sources: they may mean the same."""
-    import torch
-
-    sizes = [len(part.asked) for part in parts]
-    family = np.repeat([part.source.family for part in parts], sizes)
-    name = np.repeat([part.source.name for part in parts], sizes)
-    return torch.from_numpy((family[:, None] == family[None]) & (name[:, None] != name[None]))
-
-
-def _service(parts: Sequence[Part]) -> Any:
-    import torch
-
-    return torch.from_numpy(np.repeat([part.source.service for part in parts], [len(part.asked) for part in parts]))
