@@ -84,7 +84,8 @@ class TokenTable:
             distinct, counts = np.unique(ids, return_counts=True)
             return (self.scales[distinct] * counts).astype(np.float32) @ self.rows[distinct].astype(np.float32)
         at = np.asarray(ids, dtype=np.intp)
-        return self.scales[at] @ self.rows[at].astype(np.float32)
+        total: FloatArray = self.scales[at] @ self.rows[at].astype(np.float32)
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,8 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _unit_rows(rows: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    unit: FloatArray = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return unit
 
 
 def _load_static(folder: Path) -> StaticEncoder:

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from search.analysis import Token
 
-_END = re.compile(r"[。！？!?…]+[”’」』）)\"']*|(?<=[a-z0-9)\"'])[.]+(?=\s+[A-Z\u4e00-\u9fff]|\s*$)|\n+")
+# A full stop ends a sentence after a letter only: after a digit it numbers a step or is a decimal point.
+_END = re.compile(r"[。！？!?…]+[”’」』）)\"']*|(?<=[A-Za-z)\"'])[.]+(?=\s|$)|\n+")
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:

@@ -88,7 +88,9 @@ def train(config: TrainConfig) -> TrainReport:
     groups = {source.name: len(source.groups) for source in corpus.sources}
     size = sum(file.stat().st_size for file in config.out.iterdir() if file.is_file())
     seconds = time.monotonic() - began
-    return TrainReport(config.out, *rows.shape, groups, len(corpus.documents), dict(corpus.hashes), size, seconds)
+    return TrainReport(
+        config.out, len(rows), config.dimension, groups, len(corpus.documents), dict(corpus.hashes), size, seconds
+    )
 
 
 def _read(config: TrainConfig, analyzer: Analyzer) -> Corpus:

@@ -51,7 +51,8 @@ class Part:
         """(row, answer) pairs of one and the same text, to be ignored where the row has another key."""
         same = self.asked[:, None] == self.answers[None]
         own = self.answers.reshape(-1, self.source.keys) == self.asked[:, None]
-        return same & ~own.all(axis=1)[:, None]
+        hidden: BoolArray = same & ~own.all(axis=1)[:, None]
+        return hidden
 
 
 @dataclass(frozen=True, slots=True)

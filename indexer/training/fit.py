@@ -20,7 +20,8 @@ class FitConfig:
 
     `scale` divides by temperature; `dropout` is the chance of a token to be left out; `mistyped` of a
     question to be asked in a mistyped form. `threshold` is the cosine that what belongs together is to
-    exceed and unrelated talk is not to reach, `unrelated` how many of these a step sees.
+    exceed and unrelated talk is not to reach, `unrelated` how many of these a step sees. `threads` is
+    part of the result: sums are rounded in another order under another number.
     """
 
     steps: int = 800
@@ -34,6 +35,7 @@ class FitConfig:
     unrelated_weight: float = 0.5
     turn_rate: float = 1e-3
     seed: int = 7
+    threads: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Mixture:
         """The (rows, parts) matrix as a sparse tensor."""
         import torch
 
-        places = np.stack([self.whole, self.part])
+        places = torch.from_numpy(np.stack([self.whole, self.part]))
         share = torch.from_numpy(self.share)
         return torch.sparse_coo_tensor(places, share, (rows, self.parts), check_invariants=True).coalesce()
 
@@ -71,13 +73,23 @@ def fit(material: Material, start: Start, config: FitConfig, progress: Callable[
     """
     import torch
 
-    torch.manual_seed(config.seed)
-    trainer = _Trainer(material, start, config)
+    before = torch.get_num_threads()
+    torch.set_num_threads(config.threads)
+    try:
+        return _descend(_Trainer(material, start, config), config, progress)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _descend(trainer: _Trainer, config: FitConfig, progress: Callable[[int], None]) -> FloatArray:
+    import torch
+
+    warm_up = max(1, min(50, config.steps // 8))
     groups = [{"params": [trainer.own, trainer.shared], "lr": config.rate}]
     groups.append({"params": [trainer.turn], "lr": config.turn_rate})
     optimizer = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 50) * (1 - step / config.steps)
+        optimizer, lambda step: min(1.0, (step + 1) / warm_up) * (1 - step / config.steps)
     )
     for step in range(config.steps):
         loss = trainer.loss()

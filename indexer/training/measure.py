@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.training.corpus import read_lines, sentences
 from search.encoder import Encoder
+from search.types import IntArray
 
 Fold = Callable[[str], str]
-KINDS = ("keyword",) * 3 + ("colloquial",) * 4 + ("emotional",) * 3 + ("typo", "pinyin") + ("formal",) * 2
-KINDS += ("traditional", "mixed")
+KINDS = (
+    *("keyword",) * 3,
+    *("colloquial",) * 4,
+    *("emotional",) * 3,
+    "typo",
+    "pinyin",
+    "formal",
+    "formal",
+    "traditional",
+    "mixed",
+)
 """What the utterances of the development intents are, by position."""
 
 
@@ -59,12 +71,24 @@ def measure_similarity(encoder: Encoder, fold: Fold, file: Path) -> float:
     return float(np.corrcoef(_average_ranks(cosines), _average_ranks(labels))[0, 1] * 100)
 
 
-def _article(intent: dict, warm: bool) -> list[str]:
+def measure_refusal(encoder: Encoder, fold: Fold, train: Path, dev: Path, unrelated: Path) -> float:
+    """Area under the ROC curve of the best cosine: warm questions of dev intents against unrelated talk."""
+    dev_intents = read_lines(dev)
+    articles = [_article(intent, True) for intent in dev_intents] + [_article(i, False) for i in read_lines(train)]
+    passages = encoder.encode_passages([fold(text) for article in articles for text in article])
+    asked = [fold(text) for intent in dev_intents for text in intent["utterances"][1::2]]
+    best = (encoder.encode_queries(asked) @ passages.T).max(axis=1)
+    talk = encoder.encode_queries([fold(line["text"]) for line in read_lines(unrelated)])
+    other = (talk @ passages.T).max(axis=1)
+    return float((best[:, None] > other).mean() + (best[:, None] == other).mean() / 2)
+
+
+def _article(intent: dict[str, Any], warm: bool) -> list[str]:
     extra = intent["utterances"][::2] if warm else []
     return [intent["title"], intent["answer"], *sentences(intent["answer"]), *extra]
 
 
-def _ranks(encoder: Encoder, articles: Sequence[list[str]], asked: Sequence[str], right: Sequence[int]):
+def _ranks(encoder: Encoder, articles: Sequence[list[str]], asked: Sequence[str], right: Sequence[int]) -> IntArray:
     owners = np.repeat(np.arange(len(articles)), [len(a) for a in articles])
     passages = encoder.encode_passages([text for article in articles for text in article])
     scores = encoder.encode_queries(asked) @ passages.T
@@ -72,14 +96,16 @@ def _ranks(encoder: Encoder, articles: Sequence[list[str]], asked: Sequence[str]
     best = np.maximum.reduceat(scores, starts, axis=1)
     wanted = best[np.arange(len(asked)), list(right)]
     # Ties count against the right article, so that an encoder of zeros finds nothing.
-    return (best >= wanted[:, None]).sum(axis=1)
+    ranks: IntArray = (best >= wanted[:, None]).sum(axis=1)
+    return ranks
 
 
-def _recall(ranks) -> Recall:
+def _recall(ranks: IntArray) -> Recall:
     return Recall(float((ranks <= 1).mean()), float((ranks <= 5).mean()), len(ranks))
 
 
-def _average_ranks(values):
+def _average_ranks(values: NDArray[Any]) -> NDArray[Any]:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
-    return (ends - (counts - 1) / 2)[inverse]
+    middles: NDArray[Any] = ends - (counts - 1) / 2
+    return middles[inverse]

@@ -24,7 +24,7 @@ def cooccurrence_vectors(documents: Sequence[Sequence[int]], tokens: int, dimens
 
 
 def _counts(documents: Sequence[Sequence[int]], tokens: int) -> Any:
-    from scipy.sparse import coo_matrix
+    from scipy.sparse import coo_matrix  # type: ignore[import-untyped]
 
     flat = np.concatenate([np.asarray(d, dtype=np.int64) for d in documents])
     owner = np.repeat(np.arange(len(documents)), [len(d) for d in documents])
@@ -64,4 +64,5 @@ def _svd(matrix: Any, dimension: int, seed: int) -> FloatArray:
 
 def _unit(rows: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    unit: FloatArray = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return unit

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 
 from kb_app import reading
-from kb_app.api.present import iso, script_json
+from kb_app.present import iso, script_json
 from kb_app.web import principal, signed_in, the_kb
 from search.types import Kind
 

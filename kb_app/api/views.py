@@ -8,10 +8,10 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
 
-from kb_app import answering, reading
+from kb_app import answering, present, reading
 from kb_app.access import Principal, Scope, require
 from kb_app.answering import Question
-from kb_app.api import openapi, present
+from kb_app.api import openapi
 from kb_app.api.schemas import FeedbackRequest, Filters, SearchRequest
 from kb_app.clock import stamp
 from kb_app.errors import BadInput

@@ -7,8 +7,8 @@ import click
 from kb_app import answering
 from kb_app.access import COMMAND_LINE, Principal, Scope
 from kb_app.answering import Asked, Question
-from kb_app.api.present import answer_json
 from kb_app.cli.console import Out, json_option, opened
+from kb_app.present import answer_json
 from search.types import Hit, Mode
 
 BOT = Principal("cli:bot", "kb", None, frozenset(Scope))

@@ -28,7 +28,8 @@ def own(tmp_path: Path) -> OwnData:
     (data / "intents.jsonl").write_text("\n".join(intents), encoding="utf-8")
     (data / "unrelated.txt").write_text("# 说明\n今天天气真好\n讲个故事\n", encoding="utf-8")
     for number, topic in enumerate(TOPICS[:3]):
-        text = f"---\ntitle: {topic}说明\nquestions: [{topic}在哪看]\n---\n\n{topic}见页面。\n\n## 时限 {{#t}}\n\n三天内。\n"
+        text = f"---\ntitle: {topic}说明\nquestions: [{topic}在哪看]\n---\n\n{topic}见页面。\n\n"
+        text += "## 时限 {#t}\n\n三天内。\n"
         (articles / "mall" / f"a{number}.md").write_text(text, encoding="utf-8")
     return OwnData(data, articles)
 
@@ -50,7 +51,7 @@ def _intent(topic: str) -> dict[str, object]:
 
 def _train(own: OwnData, out: Path, seed: int = 7) -> TrainReport:
     size = VocabularySize(han_words=60, latin_words=20, latin_pieces=10, pinyin=50, numbers=5)
-    how = FitConfig(steps=15, batch=16, unrelated=4)
+    how = FitConfig(steps=60, batch=16, rate=2e-2, unrelated=4, threads=1)
     return train(TrainConfig(None, out, seed=seed, dimension=16, size=size, fit=how, own=own))
 
 
@@ -76,7 +77,7 @@ def test_the_order_of_hashing_does_not_matter(own: OwnData, tmp_path: Path) -> N
         subprocess.run(
             [sys.executable, "-c", code, *arguments],
             check=True,
-            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": "."},
+            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ".", "OMP_NUM_THREADS": "1"},
             cwd=Path(__file__).parents[2],
         )
     assert _files(tmp_path / "1") == _files(tmp_path / "2")
@@ -96,7 +97,7 @@ def test_the_result_is_a_usable_encoder(own: OwnData, tmp_path: Path) -> None:
 
 def test_progress_ends_at_its_total(own: OwnData, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    how = FitConfig(steps=3, batch=16)
+    how = FitConfig(steps=3, batch=16, threads=1)
     train(TrainConfig(None, tmp_path / "m", dimension=8, fit=how, own=own, progress=lambda *step: seen.append(step)))
     assert seen[-1] == ("training", 3, 3)
 

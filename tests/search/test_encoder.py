@@ -42,7 +42,7 @@ def _varied_texts() -> list[str]:
         "𠮷野家",
         "好" * 5000,
     ]
-    return own + odd
+    return [*own, *odd, "好" * 5000]
 
 
 def test_numpy_road_equals_sentence_transformers(encoder: Encoder) -> None:

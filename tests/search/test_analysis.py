@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.analysis import Analyzer, merge_spans
+from search.lexicon import parse_lexicon, shipped_lexicon
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Analyzer(shipped_lexicon())
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("退款多久到账", ["退款", "多久", "到账"]),
+        ("請問退貨運費誰負責", ["退货", "退货运费", "负责"]),
+        ("ＴＨ－０１", ["th01", "th", "01"]),
+        ("iPhone15", ["iphone15", "15"]),
+        ("refunds arriving", ["refund", "arriv"]),
+        ("银行卡", ["银行", "银行卡"]),
+        ("安装简单", ["安装", "简单"]),
+        ("退\u200b款", ["退款"]),
+    ],
+)
+def test_terms(analyzer: Analyzer, text: str, terms: list[str]) -> None:
+    found = analyzer.index_terms(text)
+    assert [term for term in terms if term not in found] == []
+
+
+@pytest.mark.parametrize("text", ["", "😀😀", "\x00\x01", "\ud800", "。！？", "的了吗", "<b></b>"])
+def test_nothing_to_look_for_is_no_error(analyzer: Analyzer, text: str) -> None:
+    assert [term for term in analyzer.index_terms(text) if term != "b"] == []
+
+
+def test_th01_is_found_however_it_is_written(analyzer: Analyzer) -> None:
+    assert all("th01" in analyzer.index_terms(text) for text in ("TH-01", "th01", "ＴＨ-01", "Th_01"))
+
+
+def test_synonyms_one_way_and_two_way() -> None:
+    lexicon = parse_lexicon("", "退款 退钱\n钱 => 款项\n", "")
+    asked = Analyzer(lexicon).query_terms
+    assert {t.text: t.weight for t in asked("退钱")}["退款"] < 1.0
+    assert "退钱" in {t.text for t in asked("退款")}
+    assert "款项" in {t.text for t in asked("钱")}
+    assert "钱" not in {t.text for t in asked("款项")}
+
+
+def test_an_asked_word_is_never_weakened_by_being_a_synonym(analyzer: Analyzer) -> None:
+    weights = {term.text: term.weight for term in analyzer.query_terms("退款 退钱")}
+    assert weights["退款"] == weights["退钱"] == 1.0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60))
+def test_tokens_point_into_the_text_as_given(text: str) -> None:
+    for token in SHARED.tokens(text):
+        assert 0 <= token.start < token.end <= len(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("退款到账TH-01 请問貨运費abcABC１２"), max_size=40))
+def test_tokens_say_what_stands_there(text: str) -> None:
+    for token in SHARED.tokens(text):
+        there = SHARED.fold(text[token.start : token.end]).replace("-", "")
+        assert token.text == there or there.startswith(token.text[:3])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=80))
+def test_folding_twice_is_folding_once(text: str) -> None:
+    assert SHARED.fold(SHARED.fold(text)) == SHARED.fold(text)
+
+
+def test_segmentation_is_jieba(analyzer: Analyzer) -> None:
+    import jieba
+
+    reference = jieba.Tokenizer()
+    reference.cache_file = None
+    reference.initialize()
+    for word in sorted(analyzer.lexicon.words):
+        reference.add_word(word)
+    differing = total = 0
+    for path in sorted((ROOT / "articles").rglob("*.md"))[::8]:
+        for line in analyzer.fold(path.read_text("utf-8")).splitlines():
+            han = "".join(char for char in line if "\u4e00" <= char <= "\u9fff")
+            ours = [word for word, _, _ in analyzer._segment(han)] if han else []
+            theirs = list(reference.cut_for_search(han))
+            total += len(theirs)
+            differing += sum(a != b for a, b in zip(ours, theirs, strict=False)) if ours != theirs else 0
+    assert total > 5_000
+    assert differing == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10))))
+def test_merged_spans_cover_the_same(spans: list[tuple[int, int]]) -> None:
+    given_spans = [(start, start + length) for start, length in spans]
+    merged = merge_spans(given_spans)
+    covered = {i for start, end in given_spans for i in range(start, end)}
+    assert {i for start, end in merged for i in range(start, end)} == covered
+    assert all(a[1] < b[0] for a, b in zip(merged, merged[1:], strict=False))

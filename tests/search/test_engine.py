@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from search.engine import Engine
+from search.types import Audience, Decision, DocumentRef, Kind, Mode, everything
+from tests.conftest import NOW, query, record
+
+BODY = "退款按原路退回，储蓄卡一到三个工作日。\n\n## 信用卡 {#card}\n\n信用卡要三到七个工作日，先冲抵欠款。\n\n!!! internal \"内部说明\"\n    超时的查渠道回执，口令是芝麻开门。\n"
+RECORDS = [
+    record("a_1", "退款多久能到账", BODY, ["钱啥时候能退回来"], category="refund", tags=("退款",)),
+    record("a_2", "怎么修改收货地址", "发货前在订单页修改。", ["地址填错了"], category="shipping"),
+    record("s_1", "安抚退款着急的客户", "{客户姓名}您好，退款在路上。", ["退款催促"], kind=Kind.SCRIPT, category="refund"),
+    record("t_1", "退款没到", "查了是银行的问题。", ["退款五天没到"], kind=Kind.TICKET, audience=Audience.INTERNAL),
+    record("a_3", "双十一退款公告", "退款会慢两天。", kind=Kind.ANNOUNCEMENT, valid_from=NOW - 10, valid_until=NOW + 10),
+]
+
+
+@pytest.fixture
+def engine(make_engine: Callable[..., Engine]) -> Engine:
+    return make_engine(RECORDS)
+
+
+def ids(engine: Engine, text: str, **fields: object) -> list[str]:
+    return [hit.document.id for hit in engine.answer(query(text, **fields), everything).hits]
+
+
+def test_one_hit_per_document_best_first(engine: Engine) -> None:
+    found = ids(engine, "退款多久到账")
+    assert found[0] == "a_1"
+    assert len(found) == len(set(found))
+
+
+def test_the_section_that_answers_is_shown_with_its_anchor(engine: Engine) -> None:
+    hit = engine.answer(query("信用卡退款几天"), everything).hits[0]
+    assert (hit.section, hit.anchor) == ("信用卡", "card")
+    assert "三到七" in hit.answer
+
+
+def test_highlights_are_words_of_the_question(engine: Engine) -> None:
+    hit = engine.answer(query("退款多久到账"), everything).hits[0]
+    marked = {hit.answer[start:end] for start, end in hit.highlights}
+    assert "退款" in marked
+
+
+def test_why_names_the_question_that_matched(engine: Engine) -> None:
+    why = engine.answer(query("钱啥时候能退回来"), everything).hits[0].why
+    assert why.matched_question == "钱啥时候能退回来"
+    assert (why.lexical_rank, why.semantic_rank) == (1, 1)
+    assert "啥时候" in why.terms
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        ({"kinds": (Kind.SCRIPT,)}, {"s_1"}),
+        ({"categories": ("shipping",)}, {"a_2"}),
+        ({"categories": ("nowhere' or '1'='1",)}, set()),
+        ({"tags": ("退款",)}, {"a_1"}),
+        ({"audience": Audience.PUBLIC}, {"a_1", "a_2", "s_1", "a_3"}),
+        ({"now": NOW + 10}, {"a_1", "a_2", "s_1", "t_1"}),
+        ({"now": NOW - 11}, {"a_1", "a_2", "s_1", "t_1"}),
+    ],
+)
+def test_filters(engine: Engine, fields: dict[str, object], kept: set[str]) -> None:
+    assert set(ids(engine, "退款 地址 公告 修改", **fields)) <= kept
+    assert fields.get("categories") == ("nowhere' or '1'='1",) or ids(engine, "退款 地址 修改", **fields)
+
+
+@pytest.mark.parametrize("text", ["口令", "芝麻开门", "渠道回执", "退款超时"])
+def test_internal_blocks_never_reach_the_public(engine: Engine, text: str) -> None:
+    for mode in Mode:
+        answer = engine.answer(query(text, audience=Audience.PUBLIC, mode=mode), everything)
+        assert "芝麻" not in repr(answer)
+    staff = engine.answer(query("芝麻开门口令"), everything)
+    assert "芝麻" in repr(staff)
+
+
+def test_a_hidden_document_changes_nothing_but_its_own_absence(engine: Engine, make_engine: Callable[..., Engine]) -> None:
+    def hide(refs: Iterable[DocumentRef]) -> frozenset[DocumentRef]:
+        return frozenset(ref for ref in refs if ref.id != "a_1")
+
+    for mode in Mode:
+        hidden = engine.answer(query("退款多久到账", mode=mode), hide)
+        assert "a_1" not in [hit.document.id for hit in hidden.hits]
+        assert "退款多久能到账" not in hidden.completions
+    shown = [hit.document.id for hit in engine.answer(query("退款多久到账"), everything).hits]
+    assert [hit.document.id for hit in hidden.hits] == [key for key in shown if key != "a_1"]
+    # The lead over a hidden document would betray it: the first that is left is judged by the next one that is seen.
+    alone = engine.answer(query("退款多久到账", top_k=1), hide)
+    assert alone.hits[0].confidence == hidden.hits[0].confidence == hidden.confidence
+
+
+def test_nobody_sees_anything_when_nothing_is_visible(engine: Engine) -> None:
+    answer = engine.answer(query("退款", mode=Mode.TYPING), lambda _refs: frozenset())
+    assert (answer.hits, answer.completions, answer.decision, answer.confidence) == ((), (), Decision.ABSTAIN, 0.0)
+
+
+def test_a_card_already_used_does_not_come_first_again(engine: Engine) -> None:
+    found = ids(engine, "退款多久到账", not_first=frozenset({"a_1"}))
+    assert found[0] != "a_1"
+    assert "a_1" in found
+
+
+def test_context_helps_ranking_and_is_not_asked_for(engine: Engine) -> None:
+    with_context = engine.answer(query("那要几天", context=("我退款了信用卡",)), everything)
+    assert with_context.hits[0].document.id == "a_1"
+
+
+def test_completions_only_while_typing(engine: Engine) -> None:
+    assert engine.answer(query("退款"), everything).completions == ()
+    typed = engine.answer(query("退款多", mode=Mode.TYPING), everything).completions
+    assert typed[0] == "退款多久能到账"
+    assert "退款没到" not in engine.answer(query("退款", mode=Mode.TYPING), everything).completions
+
+
+@pytest.mark.parametrize("text", ["😀😀😀", "   ？", "\x00", "的", "<script>alert(1)</script>", "退" * 1000, "\ud800退款"])
+def test_odd_questions_are_answered_or_abstained(engine: Engine, text: str) -> None:
+    answer = engine.answer(query(text), everything)
+    assert 0.0 <= answer.confidence <= 1.0
+
+
+def test_weak_hits_are_kept_back_unless_asked_for(engine: Engine) -> None:
+    strict = engine.answer(query("天气预报明天下雨", below_threshold=False), everything)
+    assert strict.decision is Decision.ABSTAIN
+    assert strict.hits == ()
+
+
+def test_a_failing_lexical_engine_degrades(engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*_args: object) -> None:
+        raise OSError("disk")
+
+    monkeypatch.setattr(engine.index().lexical, "search", fail)
+    answer = engine.answer(query("退款多久到账"), everything)
+    assert answer.degraded == ("lexical",)
+    assert answer.hits[0].document.id == "a_1"
+    assert "lexical engine failed" in caplog.text
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from("退款到账多久地址修改公告 abTH-01芝麻"), max_size=30), st.sets(st.sampled_from(["a_1", "a_2", "s_1", "a_3"])))
+def test_hidden_documents_never_appear(engine: Engine, text: str, hidden: set[str]) -> None:
+    answer = engine.answer(
+        query(text, audience=Audience.PUBLIC, mode=Mode.TYPING),
+        lambda refs: frozenset(ref for ref in refs if ref.id not in hidden),
+    )
+    assert not hidden & {hit.document.id for hit in answer.hits}
+    assert "t_1" not in {hit.document.id for hit in answer.hits}
