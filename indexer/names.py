@@ -14,7 +14,7 @@ SURNAMES = (
 
 COMMON_SURNAMES = (
     "王李张刘陈杨赵黄周吴徐孙胡朱林郭马罗梁宋郑谢韩唐冯董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜"
-    "范姚谭廖邹熊陆郝孔白崔康毛邱秦江史顾侯邵孟龙段雷钱汤尹黎武乔贺赖龚肖付闫"
+    "范姚谭廖邹熊陆郝孔白崔康毛邱秦江史顾侯邵孟龙段雷钱汤尹黎武乔贺赖龚肖闫"
 )
 """Surnames that hardly begin another word: enough of a sign where nothing separates label and name."""
 

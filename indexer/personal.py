@@ -60,14 +60,15 @@ HAN_DIGITS = str.maketrans("零〇一二三四五六七八九幺", "001234567891
 
 _HAN = r"[\u3400-\u9fff]"
 _JOIN = r"[-. _·]{0,3}"
-_LONE = r"(?<![0-9])"
+# Not inside a longer number, nor among the decimals of one; `2.` before a number only counts a list.
+_LONE = r"(?<![0-9])(?<![0-9][0-9]\.)"
 _ENDED = r"(?![0-9])"
 
 _MOBILE = re.compile(
     rf"{_LONE}(?:\(?(?:\+|00)?86\)?[- ]?|0)?(?:1[3-9][0-9]{_JOIN}[0-9]{{4}}{_JOIN}[0-9]{{4}}"
     rf"|1[3-9][0-9]{_JOIN}[0-9]{{3}}{_JOIN}[0-9]{{5}}"
     rf"|1[3-9][0-9]{{2}}{_JOIN}(?:[0-9]{{4}}{_JOIN}[0-9]{{3}}|[0-9]{{3}}{_JOIN}[0-9]{{4}})"
-    rf"|1[-. _·*,][3-9](?:[-. _·*,][0-9]){{9}}){_ENDED}"
+    rf"|1[-. _·*,][3-9](?:[-. _·*,][0-9]){{9}}){_ENDED}(?!\.[0-9]{{1,2}}{_ENDED})"
     rf"(?:(?:转|ext\.?) ?[0-9]{{1,6}}|-[0-9]{{4}}{_ENDED})?",
     re.IGNORECASE,
 )
@@ -98,7 +99,7 @@ _GROUPS_OF_FOUR = re.compile(r"[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -][0-9]{1,3})?")
 _EMAIL_LOCAL = r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++"
 _SUFFIX = r"(?:com|cn|net|org|edu|gov|io|me|vip|top|xyz|cc|hk|tw|co|info|biz)(?![A-Za-z0-9])"
 _EMAIL = re.compile(
-    rf"{_EMAIL_LOCAL}(?:@(?:[A-Za-z0-9-]{{1,63}}\.){{1,6}}[A-Za-z]{{2,24}}"
+    rf"{_EMAIL_LOCAL}(?:@(?:[A-Za-z0-9-]{{1,63}}\.){{1,6}}(?!(?:jpe?g|png|gif|webp|svg|js|css)(?![A-Za-z0-9]))[A-Za-z]{{2,24}}"
     rf"|@(?:[A-Za-z0-9\u3400-\u9fff-]{{1,20}}\.){{1,3}}(?:中国|公司|网络|集团|在线|中文网|手机|{_SUFFIX})"
     rf"| {{0,2}}(?:@|[(\[{{<] ?at ?[)\]}}>]|艾特) {{0,2}}"
     rf"(?:[A-Za-z0-9-]{{1,63}}(?:\.| ?[(\[] ?dot ?[)\]] ?|点)){{1,3}}{_SUFFIX})",
@@ -110,8 +111,8 @@ _PLATE = re.compile(
 )
 _NOT_WECHAT = r"(?!iphone|android|ios|windows|harmony|version|https?|pay|wechat|weixin|error|mini)"
 _WECHAT = re.compile(
-    rf"(?:微信|薇信|威信|(?<![A-Za-z])(?:vx|wx|wechat)|加 ?v)(?:"
-    rf"(?:号码?|账号|id)? ?(?:[:=]|是|为|叫) ?{_NOT_WECHAT}([a-z][a-z0-9_-]{{5,19}})"
+    rf"(?:微信|薇信|威信|(?<![A-Za-z0-9_])(?:vx|wx|wechat)|加 ?v)(?:"
+    rf"(?:号码?|账号|id)? ?(?::|是|为|叫) ?{_NOT_WECHAT}([a-z][a-z0-9_-]{{5,19}})"
     rf"|(?:号码?|账号|id) ?{_NOT_WECHAT}([a-z][a-z0-9_-]{{5,19}})"
     rf"| ?{_NOT_WECHAT}(?=[a-z_-]{{0,19}}[0-9_])([a-z][a-z0-9_-]{{5,19}}))(?![A-Za-z0-9_-])"
     r"|(?<![A-Za-z0-9_])(wxid_[a-z0-9]{6,24})(?![A-Za-z0-9_])",
@@ -134,16 +135,17 @@ _KEEP_LABEL = re.compile(
     r" ?(?:是|为)?[:# ]{0,3}\Z",
     re.IGNORECASE,
 )
-_CODE_PREFIX = re.compile(r"(?<![A-Za-z])(?!(?:TEL|WX|VX|QQ|PH|HP|MOB|T|M|P|V)[-_]?\Z)[A-Z]{1,4}[-_]?\Z")
+# Part of a code (`SF`) or of a hash or UUID; not the short words people put before a phone number.
+_CODE_PREFIX = re.compile(
+    r"(?<![A-Za-z])(?!(?:TEL|WX|VX|QQ|PH|HP|MOB|T|M|P|V)[-_]?\Z)[A-Z]{1,4}[-_]?\Z|[0-9][0-9a-f]{0,6}[a-f][0-9a-f]{0,6}-?\Z"
+)
 
 _SURNAME = re.compile(rf"{COMPOUND_SURNAMES}|[{SURNAMES}]")
-_NAME_FIELD = (
-    r"(?:收件人|收货人|寄件人|联系人|姓名|名字|持卡人|开户人|开户名|户名|申请人|投保人|机主|乘客|患者|客户名?|真名|本名|署名)"
-    r"(?:姓名|名字)?"
-)
+_NAME_FIELD = "(?:收件人|收货人|寄件人|联系人|持卡人|开户人|开户名|户名|申请人|投保人|机主|客户姓名|真实姓名|姓名|真名|本名|署名)(?:姓名|名字)?"
 _NAME_LABELS = (
     re.compile(rf"{_NAME_FIELD} {{0,2}}(?:[:=]|是|为|叫|写的是| ) {{0,3}}(?={_HAN})"),
-    re.compile(rf"(?:(?:[我他她]|本人|名字)叫|名叫)(?![车和都那全]){'[: ]{0,2}'}(?={_HAN})"),
+    re.compile(rf"(?:客户名?|乘客|患者|名字) {{0,2}}[:=] {{0,3}}(?={_HAN})"),
+    re.compile(rf"(?:[我他她]|本人|名字)叫[: ]{{0,2}}(?={_HAN})|名叫(?={_HAN})|名字是(?=[{COMMON_SURNAMES}])"),
     re.compile(rf"{_NAME_FIELD}(?=[{COMMON_SURNAMES}])"),
 )
 _NAME_BEFORE_NUMBER = re.compile(
@@ -151,8 +153,8 @@ _NAME_BEFORE_NUMBER = re.compile(
     rf"(?:1[3-9][0-9][- ]?[0-9]{{4}}[- ]?[0-9]{{4}}|[1-9][0-9]{{16}}[0-9Xx]){_ENDED})"
 )
 _LATIN_NAME = re.compile(
-    rf"(?:{_NAME_FIELD}|(?<![A-Za-z])(?:full |customer )?[Nn]ame) {{0,2}}[:=] {{0,2}}"
-    r"([A-Z][a-z]{1,20}(?: [A-Z][a-z]{1,20}){1,3})"
+    rf"(?:{_NAME_FIELD}|(?<![A-Za-z])(?<![A-Za-z] )(?:[Ff]ull |[Cc]ustomer )?[Nn]ame) {{0,2}}[:=] {{0,2}}"
+    r"((?!The )[A-Z][a-z]{1,20}(?: [A-Z][a-z]{1,20}){1,3})"
 )
 _MINORITY_NAME = re.compile(rf"{_NAME_FIELD} {{0,2}}[:= ] {{0,2}}({_HAN}{{1,10}}·{_HAN}{{1,10}})")
 _TITLE = re.compile("先生|女士|小姐|老师|同学|师傅|经理|总")
@@ -161,7 +163,7 @@ _AFTER_NAME = frozenset(
     "的了和与及在是想要买收退换订下您你我他她它住电手地身号这那没也就还不请问给从因说已联打购到今昨刚呢吗吧啊"
 )
 _NOT_NAMES = re.compile(
-    "时间|时候|方便|常用|应该|安排|满意|万一|全部|左右|成功|经常|平时|包裹|通过|路上|严重|单独|查询|高兴|何时|关于|于是|关系|连接|那个|那边|申请"
+    "时间|时候|方便|常用|应该|安排|满意|万一|全部|左右|成功|经常|平时|包裹|通过|路上|严重|单独|查询|高兴|何时|车和|都那|全局|程序|付款|付给|钱补|关于|于是|关系|连接|那个|那边|申请"
     "|和电|和手|和地|车辆|经理|房东|相同|安全|水果|常见|管理|习惯|向您|都是|都要|都不|卖家"
 )
 

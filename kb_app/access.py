@@ -54,6 +54,7 @@ class Principal:
         return tuple(kind for kind in Kind if self.is_staff or kind is not Kind.TICKET)
 
 
+ANYBODY = Principal("anybody", "anybody")
 COMMAND_LINE = Principal("cli", "kb", Role.ADMIN)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from indexer.articles import article_text
 from indexer.markdown import for_audience
+from kb_app.access import ANYBODY, may_see
 from kb_app.errors import BadInput
 from kb_app.kb import Kb
 from kb_app.store import articles
-from kb_app.store.articles import State, StoredArticle
+from kb_app.store.articles import StoredArticle
 from search.types import Audience, Kind
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\x00")
@@ -26,7 +27,9 @@ def export(kb: Kb, target: Path, form: str, audience: Audience) -> int:
     if target.is_dir():
         raise BadInput(f"{target} is a folder", "Name a file.")
     with kb.database.read() as session:
-        found = [_for(article, audience) for article in articles.every(session) if _allowed(article, audience)]
+        found = [
+            _for(article, audience) for article in articles.every(session) if _allowed(article, audience, kb.clock())
+        ]
     write = {"md-zip": _write_zip, "jsonl": _write_jsonl}[form]
     write(target, found, kb.settings.timezone)
     return len(found)
@@ -46,10 +49,8 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) and not text.lstrip("-").isdigit() else text
 
 
-def _allowed(article: StoredArticle, audience: Audience) -> bool:
-    if audience is Audience.INTERNAL:
-        return True
-    return article.facts.state is State.PUBLISHED and article.facts.audience <= audience
+def _allowed(article: StoredArticle, audience: Audience, now: float) -> bool:
+    return audience is Audience.INTERNAL or may_see(ANYBODY, article.facts, now)
 
 
 def _for(article: StoredArticle, audience: Audience) -> StoredArticle:

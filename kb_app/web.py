@@ -116,9 +116,7 @@ def _kb_error(error: KbError) -> ResponseReturnValue:
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, CSRFError):
-        return _answer(
-            403, "csrf", "the form token is missing or too old", "Reload the page and try again."
-        )
+        return _answer(403, "csrf", "the form token is missing or too old", "Reload the page and try again.")
     status = error.code or 500
     if status < 400:
         return error

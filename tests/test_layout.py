@@ -157,7 +157,11 @@ def test_folders_with_views_are_the_blueprints() -> None:
     [
         ("search/engine.py", "from indexer.build import Plan", "arrows point down"),
         ("search/engine.py", "def f():\n    import kb_app.kb", "arrows point down"),
-        ("search/engine.py", "from importlib import import_module\nimport_module('indexer.build')", "arrows point down"),
+        (
+            "search/engine.py",
+            "from importlib import import_module\nimport_module('indexer.build')",
+            "arrows point down",
+        ),
         ("search/engine.py", "import importlib\nimportlib.import_module(name)", "can be read"),
         ("indexer/build.py", "if TYPE_CHECKING:\n    from kb_app.kb import Kb", "arrows point down"),
         ("indexer/build.py", "from wsgi import application", "arrows point down"),

@@ -234,7 +234,9 @@ def name_categories(session: Session, names: Sequence[Category]) -> None:
 
 def count(session: Session) -> dict[str, int]:
     """How many articles there are, by kind."""
-    return dict(session.execute(select(ArticleRow.kind, func.count()).group_by(ArticleRow.kind)).tuples().all())
+    return {
+        key: value for key, value in session.execute(select(ArticleRow.kind, func.count()).group_by(ArticleRow.kind))
+    }
 
 
 def _current() -> Select[tuple[ArticleRow, VersionRow, ScriptRow]]:

@@ -55,7 +55,7 @@ def get(session: Session, ticket_id: str) -> StoredTicket | None:
 def versions(session: Session, ids: Iterable[str]) -> dict[str, int]:
     """The current version of some tickets; ids that are no ticket are left out."""
     query = select(TicketRow.id, TicketRow.version).where(TicketRow.id.in_(list(ids)))
-    return dict(session.execute(query).tuples().all())
+    return {key: value for key, value in session.execute(query)}
 
 
 def every(session: Session) -> Iterator[StoredTicket]:

@@ -64,4 +64,4 @@ def used(session: Session, hit_ids: list[str], events: list[str]) -> dict[str, i
         .where(FeedbackRow.hit_id.in_(hit_ids), FeedbackRow.event.in_(events))
         .group_by(FeedbackRow.hit_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return {key: value for key, value in session.execute(query)}

@@ -72,7 +72,9 @@ def test_a_yaml_bomb_is_harmless() -> None:
     assert parse("---\ntitle: 甲\n" + "\n".join(lines) + "\n---\n").title == "甲"
 
 
-WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp", "Co", "Cn")), min_size=1, max_size=20)
+WORDS = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp", "Co", "Cn")), min_size=1, max_size=20
+)
 LINE = WORDS.map(str.strip).filter(bool)
 
 

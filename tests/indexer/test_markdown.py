@@ -37,7 +37,8 @@ def test_internal_blocks_are_cut_in_every_disguise(block: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["段落。", "## 标题 {#x}", "- 项", "> 引", "```", "| a | b |", "", "    缩进", "!!! note"]), max_size=12
+        st.sampled_from(["段落。", "## 标题 {#x}", "- 项", "> 引", "```", "| a | b |", "", "    缩进", "!!! note"]),
+        max_size=12,
     ),
     st.integers(0, 12),
     st.sampled_from(["", "    ", "> "]),

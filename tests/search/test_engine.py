@@ -10,13 +10,17 @@ from search.engine import Engine
 from search.types import Audience, Decision, DocumentRef, Kind, Mode, everything
 from tests.conftest import NOW, query, record
 
-BODY = "退款按原路退回，储蓄卡一到三个工作日。\n\n## 信用卡 {#card}\n\n信用卡要三到七个工作日，先冲抵欠款。\n\n!!! internal \"内部说明\"\n    超时的查渠道回执，口令是芝麻开门。\n"
+BODY = '退款按原路退回，储蓄卡一到三个工作日。\n\n## 信用卡 {#card}\n\n信用卡要三到七个工作日，先冲抵欠款。\n\n!!! internal "内部说明"\n    超时的查渠道回执，口令是芝麻开门。\n'
 RECORDS = [
     record("a_1", "退款多久能到账", BODY, ["钱啥时候能退回来"], category="refund", tags=("退款",)),
     record("a_2", "怎么修改收货地址", "发货前在订单页修改。", ["地址填错了"], category="shipping"),
-    record("s_1", "安抚退款着急的客户", "{客户姓名}您好，退款在路上。", ["退款催促"], kind=Kind.SCRIPT, category="refund"),
+    record(
+        "s_1", "安抚退款着急的客户", "{客户姓名}您好，退款在路上。", ["退款催促"], kind=Kind.SCRIPT, category="refund"
+    ),
     record("t_1", "退款没到", "查了是银行的问题。", ["退款五天没到"], kind=Kind.TICKET, audience=Audience.INTERNAL),
-    record("a_3", "双十一退款公告", "退款会慢两天。", kind=Kind.ANNOUNCEMENT, valid_from=NOW - 10, valid_until=NOW + 10),
+    record(
+        "a_3", "双十一退款公告", "退款会慢两天。", kind=Kind.ANNOUNCEMENT, valid_from=NOW - 10, valid_until=NOW + 10
+    ),
 ]
 
 
@@ -80,7 +84,9 @@ def test_internal_blocks_never_reach_the_public(engine: Engine, text: str) -> No
     assert "芝麻" in repr(staff)
 
 
-def test_a_hidden_document_changes_nothing_but_its_own_absence(engine: Engine, make_engine: Callable[..., Engine]) -> None:
+def test_a_hidden_document_changes_nothing_but_its_own_absence(
+    engine: Engine, make_engine: Callable[..., Engine]
+) -> None:
     def hide(refs: Iterable[DocumentRef]) -> frozenset[DocumentRef]:
         return frozenset(ref for ref in refs if ref.id != "a_1")
 
@@ -118,7 +124,9 @@ def test_completions_only_while_typing(engine: Engine) -> None:
     assert "退款没到" not in engine.answer(query("退款", mode=Mode.TYPING), everything).completions
 
 
-@pytest.mark.parametrize("text", ["😀😀😀", "   ？", "\x00", "的", "<script>alert(1)</script>", "退" * 1000, "\ud800退款"])
+@pytest.mark.parametrize(
+    "text", ["😀😀😀", "   ？", "\x00", "的", "<script>alert(1)</script>", "退" * 1000, "\ud800退款"]
+)
 def test_odd_questions_are_answered_or_abstained(engine: Engine, text: str) -> None:
     answer = engine.answer(query(text), everything)
     assert 0.0 <= answer.confidence <= 1.0
@@ -130,7 +138,9 @@ def test_weak_hits_are_kept_back_unless_asked_for(engine: Engine) -> None:
     assert strict.hits == ()
 
 
-def test_a_failing_lexical_engine_degrades(engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_lexical_engine_degrades(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(*_args: object) -> None:
         raise OSError("disk")
 
@@ -142,7 +152,10 @@ def test_a_failing_lexical_engine_degrades(engine: Engine, monkeypatch: pytest.M
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(st.sampled_from("退款到账多久地址修改公告 abTH-01芝麻"), max_size=30), st.sets(st.sampled_from(["a_1", "a_2", "s_1", "a_3"])))
+@given(
+    st.text(st.sampled_from("退款到账多久地址修改公告 abTH-01芝麻"), max_size=30),
+    st.sets(st.sampled_from(["a_1", "a_2", "s_1", "a_3"])),
+)
 def test_hidden_documents_never_appear(engine: Engine, text: str, hidden: set[str]) -> None:
     answer = engine.answer(
         query(text, audience=Audience.PUBLIC, mode=Mode.TYPING),

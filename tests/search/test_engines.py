@@ -24,7 +24,9 @@ WORDS = [f"词{n}" for n in range(60)]
 
 def corpus() -> list[list[str]]:
     chance = random.Random(3)
-    passages = [[chance.choice(WORDS[: chance.randint(2, 60)]) for _ in range(chance.randint(1, 40))] for _ in range(300)]
+    passages = [
+        [chance.choice(WORDS[: chance.randint(2, 60)]) for _ in range(chance.randint(1, 40))] for _ in range(300)
+    ]
     # A passage of stop words only has no terms, and must not poison the mean length.
     return [*passages, [], ["独一"]]
 
@@ -61,7 +63,9 @@ def exact(terms: list[Term], allowed: set[int], n: int) -> list[tuple[int, float
     st.lists(st.sampled_from([0.25, 0.4, 1.0]), min_size=6, max_size=6),
     st.none() | st.lists(st.integers(0, 301), max_size=60),
 )
-def test_lexical_is_exact_bm25(lexical: LexicalIndex, words: list[str], weights: list[float], only: list[int] | None) -> None:
+def test_lexical_is_exact_bm25(
+    lexical: LexicalIndex, words: list[str], weights: list[float], only: list[int] | None
+) -> None:
     terms = [Term(word, weight, word) for word, weight in zip(words, weights, strict=False)]
     found = lexical.search(terms, selection(302, only), 10)
     wanted = exact(terms, set(range(302) if only is None else only), 10)
@@ -107,17 +111,33 @@ def test_vectors_are_exact_cosine(name: str, seed: int, only: list[int] | None) 
 
 
 ROWS = st.lists(
-    st.tuples(st.sampled_from(list(Kind)), st.sampled_from(list(Audience)), st.integers(0, 3), st.integers(0, 9), st.integers(0, 9)),
+    st.tuples(
+        st.sampled_from(list(Kind)),
+        st.sampled_from(list(Audience)),
+        st.integers(0, 3),
+        st.integers(0, 9),
+        st.integers(0, 9),
+    ),
     min_size=1,
     max_size=30,
 )
 
 
 @settings(max_examples=100, deadline=None)
-@given(ROWS, st.lists(st.integers(-1, 11), min_size=1, max_size=8), st.sampled_from(list(Audience)), st.sets(st.integers(0, 3)))
-def test_masks_follow_the_clock(rows: list[tuple[Kind, Audience, int, int, int]], clock: list[int], audience: Audience, categories: set[int]) -> None:
+@given(
+    ROWS,
+    st.lists(st.integers(-1, 11), min_size=1, max_size=8),
+    st.sampled_from(list(Audience)),
+    st.sets(st.integers(0, 3)),
+)
+def test_masks_follow_the_clock(
+    rows: list[tuple[Kind, Audience, int, int, int]], clock: list[int], audience: Audience, categories: set[int]
+) -> None:
     table = np.array(
-        [(n, list(Kind).index(k), a, Role.SECTION, c, 0, start, FOREVER if end == 0 else end) for n, (k, a, c, start, end) in enumerate(rows)],
+        [
+            (n, list(Kind).index(k), a, Role.SECTION, c, 0, start, FOREVER if end == 0 else end)
+            for n, (k, a, c, start, end) in enumerate(rows)
+        ],
         dtype=ROW,
     )
     columns = Columns(table, {})

@@ -103,7 +103,10 @@ def test_completions_of_hidden_documents_are_left_out() -> None:
     assert [c.text for c in Completer(ENTRIES).find("退款", lambda d: d != 0, 5)] == ["怎么申请退款"]
 
 
-@given(st.lists(st.text(st.sampled_from("退款到账改地址"), min_size=1, max_size=6), unique=True), st.text(st.sampled_from("退款到账"), min_size=1, max_size=3))
+@given(
+    st.lists(st.text(st.sampled_from("退款到账改地址"), min_size=1, max_size=6), unique=True),
+    st.text(st.sampled_from("退款到账"), min_size=1, max_size=3),
+)
 def test_completions_are_what_a_plain_scan_finds(texts: list[str], typed: str) -> None:
     found = {c.text for c in Completer([entry(text, 0) for text in texts]).find(typed, lambda _d: True, 99)}
     assert found == {text for text in texts if typed in text and text != typed}

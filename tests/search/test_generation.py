@@ -16,7 +16,12 @@ from search.lexicon import parse_lexicon
 from search.types import everything
 from tests.conftest import BigramEncoder, query, record
 
-RECORDS = [record("a_1", "退款多久到账", "银行卡一到三天。\n\n## 信用卡 {#card}\n\n三到七天。", ["钱啥时候退"], tags=("退款",)), record("a_2", "改收货地址", "发货前能改。")]
+RECORDS = [
+    record(
+        "a_1", "退款多久到账", "银行卡一到三天。\n\n## 信用卡 {#card}\n\n三到七天。", ["钱啥时候退"], tags=("退款",)
+    ),
+    record("a_2", "改收货地址", "发货前能改。"),
+]
 
 
 @pytest.fixture
@@ -111,7 +116,9 @@ def test_an_interrupted_build_leaves_the_old_one_in_use(root: Path, analyzer: An
     assert sorted(path.name for path in root.iterdir()) == ["1", "current"]
 
 
-def test_what_a_killed_build_left_is_removed_and_its_number_never_used_again(root: Path, analyzer: Analyzer, encoder: BigramEncoder) -> None:
+def test_what_a_killed_build_left_is_removed_and_its_number_never_used_again(
+    root: Path, analyzer: Analyzer, encoder: BigramEncoder
+) -> None:
     (root / "2.building").mkdir()
     manifest = build_generation(RECORDS, Plan(root, analyzer, encoder))
     assert manifest.number == 3
@@ -125,7 +132,9 @@ def test_a_running_engine_notices_the_new_generation(root: Path, analyzer: Analy
     assert engine.answer(query("新文章"), everything).hits[0].document.id == "a_9"
 
 
-def test_a_running_engine_stays_on_the_old_one_when_the_new_one_is_broken(root: Path, analyzer: Analyzer, encoder: BigramEncoder) -> None:
+def test_a_running_engine_stays_on_the_old_one_when_the_new_one_is_broken(
+    root: Path, analyzer: Analyzer, encoder: BigramEncoder
+) -> None:
     engine = Engine(root, analyzer, encoder)
     engine.index()
     set_current(root, 77)
