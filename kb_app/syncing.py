@@ -279,8 +279,8 @@ class _Slugs:
     def _fresh(self, relative: PurePosixPath, article_id: str) -> str:
         if not self._source.name:
             slug = _slug(relative.stem)
-            if self._owners.get(slug, article_id) != article_id and article_id:
-                raise Unreadable(f"the slug {slug!r} belongs to another article", "Rename the file.")
+            if self._owners.get(slug, article_id) != article_id:
+                raise Unreadable(f"the same slug {slug!r} as article {self._owners[slug]}", "Rename the file.")
             return slug
         base = _slug("-".join((self._source.name, *relative.with_suffix("").parts)))
         return next(slug for slug in _numbered(base) if slug not in self._taken and slug not in self._owners)

@@ -78,7 +78,7 @@ def train(config: TrainConfig) -> TrainReport:
     analyzer = Analyzer(shipped_lexicon())
     corpus = _read(config, analyzer)
     config.progress("vocabulary", 0, 1)
-    vocabulary = build_vocabulary(corpus.documents, analyzer.index_terms, config.size)
+    vocabulary = build_vocabulary(corpus.documents, lambda text: _words(text, analyzer), config.size)
     tokenizer = make_tokenizer(vocabulary)
     encode = _encoder(tokenizer)
     config.progress("co-occurrence", 0, 1)
@@ -101,6 +101,11 @@ def _read(config: TrainConfig, analyzer: Analyzer) -> Corpus:
     if config.data is not None:
         read_public(config.data, corpus)
     return corpus.folded(analyzer.fold)
+
+
+def _words(text: str, analyzer: Analyzer) -> list[str]:
+    """All words of a text: stop words too, as 怎么 and 多久 say what is asked."""
+    return [token.text for token in analyzer.tokens(text)]
 
 
 def _encoder(tokenizer: Tokenizer) -> Encode:

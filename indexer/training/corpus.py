@@ -88,7 +88,7 @@ def read_own(own: OwnData) -> Corpus:
     _read_articles(own.articles, corpus)
     words = shipped_lexicon().synonyms
     synonyms = tuple(Group((word,), others) for word, others in sorted(words.items()))
-    corpus.add(Source("synonyms (own)", synonyms, 0.5, keys=2, weight=0.3))
+    corpus.add(Source("synonyms (own)", synonyms, 0.5, keys=2, weight=0.1))
     corpus.hashes["synonyms (own)"] = hashlib.sha256(repr(synonyms).encode()).hexdigest()
     corpus.documents *= OWN_REPEATS
     return corpus
@@ -119,13 +119,14 @@ def _read_intents(file: Path, corpus: Corpus) -> None:
     intents = read_lines(file)
     corpus.hashes["intents (own)"] = hash_files([file])
     groups = tuple(_intent_group(intent) for intent in intents)
-    corpus.add(Source("intents (own)", groups, 1.0, keys=6, service=True, typed=True))
+    corpus.add(Source("intents (own)", groups, 2.0, service=True, typed=True))
     corpus.documents.extend("\n".join([i["title"], i["answer"], *i["utterances"]]) for i in intents)
 
 
 def _intent_group(intent: dict[str, Any]) -> Group:
     title, answer, utterances = intent["title"], intent["answer"], intent["utterances"]
-    return Group((*utterances, title), (title, answer, *sentences(answer), *utterances))
+    # A title and a whole answer stand for their intent more than any one thing that people type.
+    return Group((*utterances, title), (*[title] * 4, *[answer] * 4, *sentences(answer), *utterances))
 
 
 def _read_unrelated(file: Path, corpus: Corpus) -> None:
@@ -140,14 +141,14 @@ def _read_articles(folder: Path, corpus: Corpus) -> None:
     articles = [parse_article(file.read_bytes(), Defaults(PurePosixPath(file.relative_to(folder)))) for file in files]
     corpus.hashes["articles (own)"] = hash_files(files)
     groups = tuple(map(_article_group, articles))
-    corpus.add(Source("articles (own)", groups, 0.4, keys=6, service=True, typed=True))
+    corpus.add(Source("articles (own)", groups, 0.8, weight=0.3, service=True, typed=True))
     corpus.documents.extend("\n".join((*group.asked, *group.keys)) for group in groups)
 
 
 def _article_group(article: ArticleFile) -> Group:
     parts = [section.text for section in sections(article.body, article.title) if section.text]
     first = sentences(parts[0]) if parts else []
-    return Group((*article.questions, article.title), (article.title, *parts, *first, *article.questions))
+    return Group((*article.questions, article.title), (*[article.title] * 3, *parts, *first, *article.questions))
 
 
 def _fold_groups(groups: Iterable[Group], fold: Fold) -> tuple[Group, ...]:

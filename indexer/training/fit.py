@@ -24,15 +24,15 @@ class FitConfig:
     part of the result: sums are rounded in another order under another number.
     """
 
-    steps: int = 800
+    steps: int = 300
     batch: int = 512
     rate: float = 2e-3
     scale: float = 40.0
     dropout: float = 0.2
-    mistyped: float = 0.15
+    mistyped: float = 0.1
     threshold: float = 0.35
     unrelated: int = 256
-    unrelated_weight: float = 0.5
+    unrelated_weight: float = 0.1
     turn_rate: float = 1e-3
     seed: int = 7
     threads: int = 2

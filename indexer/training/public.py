@@ -109,13 +109,13 @@ def _same_sections(zh: list[Section], en: list[Section]) -> Iterator[tuple[Secti
 def _add_sections(name: str, found: Iterable[Section], corpus: Corpus, share: float) -> None:
     # Help centres repeat the same paragraph on many pages.
     kept = list({(s.heading, s.body): s for s in found if s.heading and s.body}.values())
-    corpus.add(Source(name, tuple(Group((s.heading,), (s.body,)) for s in kept), share, weight=0.2))
+    corpus.add(Source(name, tuple(Group((s.heading,), (s.body,)) for s in kept), share, weight=0.06))
     corpus.documents.extend(f"{s.heading}\n{s.body}" for s in kept)
 
 
 def _add_aligned(name: str, pairs: Sequence[tuple[Section, Section]], corpus: Corpus, share: float) -> None:
     groups = tuple(Group(_weighted(zh), _weighted(en)) for zh, en in pairs)
-    corpus.add(Source(name, groups, share, keys=2, weight=0.4))
+    corpus.add(Source(name, groups, share, keys=2, weight=0.12))
     documents = (f"{zh.heading} {en.heading}" for zh, en in pairs)
     corpus.documents.extend(dict.fromkeys(documents))
 
@@ -143,7 +143,7 @@ def _add_labelled(name: str, rows: Sequence[tuple[str, str]], corpus: Corpus) ->
     for text, label in rows:
         labels.setdefault(label, []).append(text.strip())
     groups = tuple(Group(tuple(texts), (label.replace("_", " "), *texts)) for label, texts in labels.items())
-    corpus.add(Source(name, groups, 0.3, keys=4, weight=0.4, typed=True))
+    corpus.add(Source(name, groups, 0.3, keys=4, weight=0.12, typed=True))
     corpus.documents.extend(f"{label.replace('_', ' ')}: {text}" for text, label in rows)
 
 
@@ -153,7 +153,7 @@ def _consumer(data: Path, corpus: Corpus) -> None:
     with file.open(encoding="utf-8-sig", newline="") as rows:
         pairs = [(row[0], row[1]) for row in csv.reader(rows) if len(row) > 1]
     groups = tuple(Group((asked,), (answer,)) for asked, answer in pairs)
-    corpus.add(Source("faq-zh/consumer", groups, 0.1, weight=0.1))
+    corpus.add(Source("faq-zh/consumer", groups, 0.1, weight=0.03))
     corpus.documents.extend(f"{asked}\n{answer}" for asked, answer in pairs)
 
 
@@ -161,7 +161,7 @@ def _medical(data: Path, corpus: Corpus) -> None:
     files = _files(data / "faq-zh" / "medical-gb18030", "*.csv")
     corpus.hashes["faq-zh/medical-gb18030"] = hash_files(files)
     groups = [group for file in files for group in _medical_groups(file)]
-    corpus.add(Source("faq-zh/medical-gb18030", tuple(groups), 0.2, keys=2, weight=0.15))
+    corpus.add(Source("faq-zh/medical-gb18030", tuple(groups), 0.2, keys=2, weight=0.05))
     corpus.documents.extend("\n".join(dict.fromkeys((*g.asked, *g.keys))) for g in groups)
 
 
@@ -179,7 +179,7 @@ def _dialogue(data: Path, corpus: Corpus) -> None:
         corpus.documents.extend("\n".join(turns) for turns in dialogues)
         turns = list(dict.fromkeys(turn for turns in dialogues for turn in turns))
         corpus.unrelated.extend(turns)
-        corpus.add(Source(f"dialogue-zh/{file.stem}", tuple(_halves(turns)), 0.25, weight=0.2))
+        corpus.add(Source(f"dialogue-zh/{file.stem}", tuple(_halves(turns)), 0.25, weight=0.06))
 
 
 def _halves(texts: Iterable[str]) -> Iterator[Group]:

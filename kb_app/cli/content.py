@@ -78,7 +78,8 @@ def import_tickets(file: Path, name: str | None, report_file: Path | None, as_js
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(["md-zip", "jsonl"]), default="md-zip", show_default=True)
+@click.option("--format", "form", type=click.Choice(["md-zip", "jsonl"]), default="md-zip", show_default=True,
+              help="A zip of Markdown files or JSON Lines.")  # fmt: skip
 @click.option("--audience", type=click.Choice(["public", "internal"]), default="internal", show_default=True,
               help="public leaves out internal articles and internal blocks.")  # fmt: skip
 @json_option

@@ -35,7 +35,7 @@ def info(as_json: bool) -> None:
               help="Folder with the public data sets; without it the repository's own data is used.")  # fmt: skip
 @click.option("--out", "folder", type=click.Path(path_type=Path), default=SHIPPED_FOLDER,
               help="Folder to write; by default the shipped model is replaced.")  # fmt: skip
-@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed and data give the same model.")
 @json_option
 def train(data: Path | None, folder: Path, seed: int, as_json: bool) -> None:
     """Train the static encoder; minutes on two cores."""

@@ -24,7 +24,8 @@ def user() -> None:
 @user.command()
 @click.argument("login")
 @click.option("--name", help="Shown to others; by default the login.")
-@click.option("--role", type=click.Choice([role.name.lower() for role in Role]), default="agent", show_default=True)
+@click.option("--role", type=click.Choice([role.name.lower() for role in Role]), default="agent", show_default=True,
+              help="What the person may do; each role may do everything before it.")  # fmt: skip
 @_password
 @json_option
 def create(login: str, name: str | None, role: str, password: str, as_json: bool) -> None:
