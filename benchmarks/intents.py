@@ -83,7 +83,8 @@ def _ranking(engine: Engine, text: str) -> list[str]:
 
 def _line(judged: Sequence[Judged]) -> str:
     first, five = (figure([recall_at(depth)(j) for j in judged]) for depth in (1, 5))
-    return f"R@1 {first.mean:.3f} [{first.low:.3f}, {first.high:.3f}]  R@5 {five.mean:.3f} [{five.low:.3f}, {five.high:.3f}]"
+    shown = (f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]" for value in (first, five))
+    return "R@1 {}  R@5 {}".format(*shown)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from search.types import FOREVER, Audience, Kind
 MAX_BYTES = 200 * 1024
 MAX_FRONT_MATTER = 64 * 1024
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_FIELDS = "See articles/README.md for the fields."
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -129,7 +130,8 @@ class _Front(BaseModel):
 def decode(data: bytes) -> str:
     """Text of a file in UTF-8 (with or without BOM) or GB18030; `Unreadable` for anything else."""
     if len(data) > MAX_BYTES:
-        raise Unreadable(f"the file has {len(data) // 1024} KB, the limit is {MAX_BYTES // 1024} KB", "Split the article.")
+        size = f"the file has {len(data) // 1024} KB, the limit is {MAX_BYTES // 1024} KB"
+        raise Unreadable(size, "Split the article.")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             text = data.decode(encoding)
@@ -203,17 +205,15 @@ def _front_matter(text: str) -> _Front:
             f"front matter: {error.problem or error.context}", "Quote values that hold a colon or #.", line
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Unreadable(f"front matter: {error}", "See articles/README.md for the fields.", 1) from error
+        raise Unreadable(f"front matter: {error}", _FIELDS, 1) from error
     if raw is not None and not isinstance(raw, dict):
-        raise Unreadable("front matter: not a list of `field: value` lines", "See articles/README.md for the fields.", 1)
+        raise Unreadable("front matter: not a list of `field: value` lines", _FIELDS, 1)
     try:
         return _Front.model_validate({str(key): value for key, value in (raw or {}).items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise Unreadable(
-            f"front matter: {name}: {first['msg']}", "See articles/README.md for the fields.", _line_of(text, name)
-        ) from error
+        raise Unreadable(f"front matter: {name}: {first['msg']}", _FIELDS, _line_of(text, name)) from error
 
 
 def _line_of(front: str, name: str) -> int:

@@ -13,7 +13,7 @@ import weakref
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import IO, Any, Self
 
 from kb_app.errors import BadInput, Unavailable
 
@@ -203,13 +203,13 @@ class _Child:
         return _Died(f"exit status {code}")
 
 
-def write_frame(stream: BinaryIO, data: bytes) -> None:
+def write_frame(stream: IO[bytes], data: bytes) -> None:
     """Send bytes behind their length, four bytes big-endian."""
     stream.write(struct.pack(">I", len(data)) + data)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> bytes | None:
+def read_frame(stream: IO[bytes]) -> bytes | None:
     """Bytes sent by `write_frame`, None when the other side is gone."""
     header = stream.read(4)
     if len(header) < 4:

@@ -61,7 +61,7 @@ class Analyzer:
 
     def fold(self, text: str) -> str:
         """NFKC, lower case, simplified Chinese, without invisible or control characters."""
-        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).lower()
+        text = _plain(text)
         return text if text.isascii() else self._simplify(text)
 
     def tokens(self, text: str) -> list[Token]:
@@ -100,11 +100,20 @@ class Analyzer:
             yield Token(self._stem(part[0]), offset + part.start(), offset + part.end())
 
     def _fold_aligned(self, text: str) -> tuple[str, list[int]]:
-        folded = self.fold(text)
-        if len(folded) == len(text):
-            return folded, list(range(len(text)))
-        pairs = [(part, i) for i, char in enumerate(text) for part in self.fold(char)]
-        return "".join(part for part, _ in pairs), [i for _, i in pairs]
+        pairs = [(part, i) for i, char in enumerate(text) for part in _plain_character(char)]
+        plain = "".join(part for part, _ in pairs)
+        folded = plain if plain.isascii() else self._simplify(plain)
+        if len(folded) != len(plain):
+            folded = "".join(map(self._simplify, plain))
+        return folded, [i for _, i in pairs]
+
+
+def _plain(text: str) -> str:
+    # Invisible characters go first: what they keep apart is composed by NFKC.
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).lower()
+
+
+_plain_character = lru_cache(maxsize=1 << 16)(_plain)
 
 
 def merge_spans(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

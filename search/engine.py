@@ -155,10 +155,10 @@ class Engine:
             lexical = self._lexical(question, index, trace)
         with trace.stage("vectors"):
             cosine = self._dense(question, index, lexical)
+        with trace.stage("permission"):
+            lexical, cosine = _permitted((lexical, cosine), index, visible)
         with trace.stage("fuse"):
             ranked = group(fuse(lexical, cosine, question.weigher.ceiling, self._halves.share), index.columns)
-        with trace.stage("permission"):
-            ranked = _permitted(ranked, index, visible)
         return _demoted(ranked, index, question.query.not_first)
 
     def _lexical(self, question: _Question, index: Index, trace: _Trace) -> dict[int, float]:
@@ -190,11 +190,19 @@ class Engine:
 
     def _completions(self, query: Query, question: _Question, index: Index, visible: Visible) -> tuple[str, ...]:
         first, allowed = index.columns.first, question.selection.allowed
-        found = index.completer.find(
-            self.analyzer.fold(query.text), lambda number: bool(allowed[first[number]]), COMPLETIONS * 2
-        )
-        seen = visible([index.refs[entry.document] for entry in found])
-        return tuple(entry.text for entry in found if index.refs[entry.document] in seen)[:COMPLETIONS]
+        typed, hidden = self.analyzer.fold(query.text), set[int]()
+
+        def shown(number: int) -> bool:
+            return number not in hidden and bool(allowed[first[number]])
+
+        # What is hidden takes no place and no title from the others, so it is looked for again without it.
+        while True:
+            found = index.completer.find(typed, shown, COMPLETIONS)
+            seen = visible([index.refs[entry.document] for entry in found])
+            gone = {entry.document for entry in found if index.refs[entry.document] not in seen}
+            if not gone:
+                return tuple(entry.text for entry in found)
+            hidden |= gone
 
 
 class _HitBuilder:
@@ -287,10 +295,13 @@ def _context_terms(query: Query, analyzer: Analyzer) -> tuple[Term, ...]:
     return tuple(Term(word, CONTEXT_WEIGHT, "") for word in words if word not in own)
 
 
-def _permitted(ranked: Sequence[Ranked], index: Index, visible: Visible) -> list[Ranked]:
-    """Only what the application allows now: asked before ranks, margins and confidence are settled."""
-    seen = visible([index.refs[entry.document] for entry in ranked])
-    return [entry for entry in ranked if index.refs[entry.document] in seen]
+def _permitted(halves: Sequence[dict[int, float]], index: Index, visible: Visible) -> list[dict[int, float]]:
+    """Only what the application allows now: asked before ranks, scores, margins and confidence are settled."""
+    documents = index.columns.documents
+    candidates = dict.fromkeys(documents[passage] for half in halves for passage in half)
+    seen = visible([index.refs[document] for document in candidates])
+    allowed = {document for document in candidates if index.refs[document] in seen}
+    return [{passage: score for passage, score in half.items() if documents[passage] in allowed} for half in halves]
 
 
 def _demoted(ranked: list[Ranked], index: Index, not_first: frozenset[str]) -> list[Ranked]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from search.errors import IndexCorrupt, IndexMissing
 
-FORMAT = 1
+FORMAT = 2
 _CHUNK = 1 << 20
 
 
@@ -56,6 +56,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a generation folder; `IndexCorrupt` when it cannot be read."""
     try:
         raw = json.loads((folder / "manifest.json").read_text("utf-8"))
+        if raw.pop("sha256") != _digest(raw):
+            raise ValueError("it differs from its checksum")
         files = {name: FileSeal(**seal) for name, seal in raw.pop("files").items()}
         raw |= {name: tuple(raw[name]) for name in ("categories", "products", "tags")}
         manifest = Manifest(**raw, files=files)
@@ -91,7 +93,8 @@ def seal(folder: Path) -> dict[str, FileSeal]:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, which makes the folder a generation, and fsync it and its folders."""
-    replace_file(folder / "manifest.json", json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
+    raw = asdict(manifest)
+    replace_file(folder / "manifest.json", json.dumps(raw | {"sha256": _digest(raw)}, ensure_ascii=False, indent=1))
     for inner in sorted({path.parent for path in _files(folder)} | {folder}):
         sync(inner)
     sync(folder.parent)
@@ -155,6 +158,10 @@ def quarantine(folder: Path) -> Path:
 def describe(manifest: Manifest) -> dict[str, Any]:
     """The manifest without its list of files, for status pages."""
     return {k: v for k, v in asdict(manifest).items() if k not in ("files", "tags")}
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -31,11 +31,12 @@ def completions_of(
     for number, (_document, passages) in enumerate(documents):
         for passage in passages:
             if passage.role in (Role.TITLE, Role.QUESTION):
-                sounds = syllables(fold(passage.text))
+                folded = _one_line(fold(passage.text))
+                sounds = syllables(folded)
                 yield Completion(
                     passage.text,
                     number,
-                    fold(passage.text),
+                    folded,
                     "".join(sounds),
                     "".join(sound[0] for sound in sounds),
                 )
@@ -61,7 +62,7 @@ class Completer:
 
     def find(self, typed: str, allowed: Callable[[int], bool], n: int) -> list[Completion]:
         """Up to `n` entries of allowed documents for folded text: prefixes first, then inside, then by sound."""
-        typed = typed.strip()
+        typed = _one_line(typed)
         if not typed:
             return []
         found: dict[str, Completion] = {}
@@ -76,13 +77,17 @@ class Completer:
     def _lines(self, typed: str) -> Iterator[int]:
         yield from self._folded.starting(typed)
         yield from self._folded.containing(typed)
-        if _LATIN.fullmatch(typed):
-            sound = re.sub("[ ']", "", typed)
+        sound = re.sub("[ ']", "", typed)
+        if sound and _LATIN.fullmatch(typed):
             yield from self._pinyin.starting(sound)
             yield from self._initials.starting(sound)
             if len(sound) > 2:
                 yield from self._pinyin.containing(sound)
                 yield from self._initials.containing(sound)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 class _Lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -44,8 +44,8 @@ class BigramEncoder:
     def _row(self, text: str) -> FloatArray:
         row = np.zeros(64, np.float32)
         for a, b in pairwise(text):
-            digest = zlib.crc32((a + b).encode("utf-8", "surrogatepass"))
-            row[digest % 64] += 1 if digest & 64 else -1
+            digest = hashlib.md5((a + b).encode("utf-8", "surrogatepass")).digest()
+            row[digest[0] % 64] += 1 if digest[1] % 2 else -1
         norm = float(np.linalg.norm(row))
         return row / norm if norm else row
 

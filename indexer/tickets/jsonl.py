@@ -22,7 +22,8 @@ from indexer.tickets.types import Row, Speaker, Ticket, Turn
 LONGEST_LINE = 1 << 20
 RESOLVED = frozenset({"resolved", "closed", "solved", "已解决", "已关闭", "已完成", "完结"})
 _GOODBYE = re.compile(
-    r"^(?:不客气|不用谢|感谢.{0,12}|谢谢.{0,12}|祝您.{0,12}|再见|好的.{0,4}|请.{0,4}评价.{0,12}|you're welcome.{0,40}|thank you.{0,40}|bye.{0,20})"
+    r"^(?:不客气|不用谢|感谢.{0,12}|谢谢.{0,12}|祝您.{0,12}|再见|好的.{0,4}|请.{0,4}评价.{0,12}"
+    r"|you're welcome.{0,40}|thank you.{0,40}|bye.{0,20})"
     r"[。！!~～.\s]*$",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Batches for the training: who is asked, what may answer, and who is no wrong answer to whom."""
+"""Batches for the training: texts as numbers, who asks, and what may answer."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -126,7 +126,7 @@ def _read_intents(file: Path, corpus: Corpus) -> None:
 def _intent_group(intent: dict[str, Any]) -> Group:
     title, answer, utterances = intent["title"], intent["answer"], intent["utterances"]
     # A title and a whole answer stand for their intent more than any one thing that people type.
-    return Group((*utterances, title), (*[title] * 4, *[answer] * 4, *sentences(answer), *utterances))
+    return Group((*utterances, title), (*[title] * 2, *[answer] * 2, *sentences(answer), *utterances))
 
 
 def _read_unrelated(file: Path, corpus: Corpus) -> None:
@@ -148,16 +148,13 @@ def _read_articles(folder: Path, corpus: Corpus) -> None:
 def _article_group(article: ArticleFile) -> Group:
     parts = [section.text for section in sections(article.body, article.title) if section.text]
     first = sentences(parts[0]) if parts else []
-    return Group((*article.questions, article.title), (*[article.title] * 3, *parts, *first, *article.questions))
+    return Group((*article.questions, article.title), (*[article.title] * 2, *parts, *first, *article.questions))
 
 
 def _fold_groups(groups: Iterable[Group], fold: Fold) -> tuple[Group, ...]:
-    return tuple(Group(_fold_all(group.asked, fold), _fold_all(group.keys, fold)) for group in groups)
+    folded = (Group(_fold_all(group.asked, fold), _fold_all(group.keys, fold)) for group in groups)
+    return tuple(group for group in folded if group.asked and group.keys)
 
 
 def _fold_all(texts: Iterable[str], fold: Fold) -> tuple[str, ...]:
-    return tuple(_nonempty(fold(text) for text in texts))
-
-
-def _nonempty(texts: Iterable[str]) -> Iterator[str]:
-    return (text for text in texts if text.strip())
+    return tuple(folded for folded in map(fold, texts) if folded.strip())

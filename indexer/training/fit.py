@@ -19,7 +19,8 @@ class FitConfig:
     """How long and how hard to train.
 
     `scale` divides by temperature; `dropout` is the chance of a token to be left out; `mistyped` of a
-    question to be asked in a mistyped form. `threshold` is the cosine that what belongs together is to
+    question to be asked in a mistyped form. `turn_rate` is the rate of the matrix that turns all starting
+    rows at once and so moves tokens that no pair has. `threshold` is the cosine that what belongs together is to
     exceed and unrelated talk is not to reach, `unrelated` how many of these a step sees. `threads` is
     part of the result: sums are rounded in another order under another number.
     """

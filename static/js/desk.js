@@ -32,6 +32,8 @@ for (const chip of document.querySelectorAll("[data-sample]")) {
   chip.addEventListener("click", () => { page.query.value = chip.dataset.sample; page.query.focus(); search("final"); });
 }
 window.addEventListener("online", () => search("typing"));
+// What was typed before this file was loaded, or kept by the browser on the way back, is asked too.
+if (page.query.value) soon();
 
 function soon() {
   clearTimeout(state.pause);

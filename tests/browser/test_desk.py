@@ -49,6 +49,7 @@ def test_an_unfilled_variable_is_never_copied(desk: Desk) -> None:
     desk.page.locator("[data-kind=script]").click()
     desk.type("白鲸会员退费")
     desk.settled()
+    desk.page.get_by_role("option", name="白鲸会员退费话术").click()
     first = desk.page.locator("#detail h2").inner_text()
     desk.page.locator("#query").press("Enter")
     assert desk.page.evaluate("navigator.clipboard.readText()") == "before"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -213,8 +213,8 @@ class Recipe:
 
     kind: Personal
     make: Make
-    disguises: list[Disguise]
-    sentences: list[str]
+    disguises: Sequence[Disguise]
+    sentences: Sequence[str]
 
 
 RECIPES = [
@@ -318,6 +318,17 @@ def wrong_id(rng: random.Random) -> str:
     return body + rng.choice([d for d in "0123456789" if d != check_character(body)])
 
 
+def parcel(rng: random.Random) -> Sample:
+    """What people paste from an order: who, which number, where to."""
+    values = (P.NAME, name(rng)), (P.MOBILE, rng.choice([plain, spaced])(rng, mobile(rng))), (P.ADDRESS, address(rng))
+    form = rng.choice(
+        ["收货人：{}\n手机号码：{}\n所在地区：{}", "{}，{}，{}", "{} {} {}", "改成{}，电话{}，地址{}可以吗"]
+    )
+    if form.startswith("改成"):
+        form = form.replace("改成", "收件人改成：", 1)
+    return Sample(form.format(*(value for _, value in values)), values)
+
+
 @cache
 def corpus() -> tuple[Sample, ...]:
     rng = random.Random(20260101)
@@ -329,7 +340,7 @@ def corpus() -> tuple[Sample, ...]:
             text = rng.choice(noise) + rng.choice(recipe.sentences).format(value)
             # A phone number said to be a WeChat name stays a phone number.
             samples.append(Sample(text, ((recipe.kind, value),)))
-    return tuple(samples)
+    return (*samples, *(parcel(rng) for _ in range(PER_KIND)))
 
 
 @cache

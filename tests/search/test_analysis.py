@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -101,4 +102,4 @@ def test_merged_spans_cover_the_same(spans: list[tuple[int, int]]) -> None:
     merged = merge_spans(given_spans)
     covered = {i for start, end in given_spans for i in range(start, end)}
     assert {i for start, end in merged for i in range(start, end)} == covered
-    assert all(a[1] < b[0] for a, b in zip(merged, merged[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in pairwise(merged))
