@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -248,4 +249,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     for stream in (process.stdin, process.stdout):
         assert stream
-        stream.close()
+        # What was still to be written to a dead child is lost anyway; the pipe is closed all the same.
+        with contextlib.suppress(BrokenPipeError):
+            stream.close()

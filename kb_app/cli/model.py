@@ -43,5 +43,6 @@ def train(data: Path | None, folder: Path, seed: int, as_json: bool) -> None:
     from indexer.training import train as run
 
     with Bars() as bars:
-        report = run(TrainConfig(data=data, out=folder, seed=seed), bars.stage)
-    Out(as_json).data(asdict(report), "\n".join(f"{key}: {value}" for key, value in asdict(report).items()))
+        report = run(TrainConfig(data=data, out=folder, seed=seed, progress=bars.stage))
+    told = asdict(report) | {"out": str(report.out)}
+    Out(as_json).data(told, "\n".join(f"{key}: {value}" for key, value in told.items()))

@@ -46,8 +46,9 @@ def test_keys_choose_copy_and_clear(desk: Desk) -> None:
 
 def test_an_unfilled_variable_is_never_copied(desk: Desk) -> None:
     desk.page.evaluate("navigator.clipboard.writeText('before')")
-    desk.page.locator("[data-kind=script]").click()
     desk.type("白鲸会员退费")
+    desk.settled()
+    desk.page.locator("[data-kind=script]").click()
     desk.settled()
     desk.page.get_by_role("option", name="白鲸会员退费话术").click()
     first = desk.page.locator("#detail h2").inner_text()

@@ -112,3 +112,65 @@ def test_giving_an_id_changes_nothing_else() -> None:
     plain = with_id("# 甲\n".encode(), "a_12345678")
     assert parse_article(plain, PLACE).id == "a_12345678"
     assert parse_article(plain, PLACE).body == "# 甲"
+
+
+ID = "a_12345678"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("---\ntitle: 甲\n---\n正文\n", "---\nid: a_12345678\ntitle: 甲\n---\n正文\n"),
+        ("---  \ntitle: 甲\n--- \n正文", "---  \nid: a_12345678\ntitle: 甲\n--- \n正文"),
+        ("---\ntitle: 甲\nid:\n---\n正文", "---\nid: a_12345678\ntitle: 甲\n---\n正文"),
+        ('---\nid: ""\ntitle: 甲\n---\nid:\n', "---\nid: a_12345678\ntitle: 甲\n---\nid:\n"),
+        ("---\n---\n正文", "---\nid: a_12345678\n---\n正文"),
+        ("# 甲\n\n正文\n", "---\nid: a_12345678\n---\n\n# 甲\n\n正文\n"),
+    ],
+)
+def test_giving_an_id_keeps_every_other_byte(encoding: str, ending: str, before: str, after: str) -> None:
+    data = with_id(before.replace("\n", ending).encode(encoding), ID)
+    assert data == after.replace("\n", ending).encode(encoding)
+    assert parse_article(data, PLACE).id == ID
+
+
+def test_the_last_day_there_is_means_for_ever() -> None:
+    assert parse("---\ntitle: 甲\nvalid_until: 9999-12-31\n---\n").valid_until == FOREVER
+    long_ago = parse("---\ntitle: 甲\nvalid_from: 0001-01-01\nvalid_until: 0001-01-02\n---\n")
+    assert (long_ago.valid_from, long_ago.valid_until) == (0, 0)
+    assert parse(article_text(long_ago, "Asia/Shanghai")).title == "甲"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---  \ntitle: 甲\n没有结束",
+        "---\ntitle: " + "甲" * 70_000 + "\n---\n",
+        "---\na: " + "[" * 30_000 + "\n---\n",
+        "---\ntitle: 甲\nvalid_from: 2026-02-30\n---\n",
+        "---\ntitle: 甲\nreview_every: " + "9" * 5_000 + "\n---\n",
+        "---\ntitle: [甲]\n---\n",
+        "---\ntitle: true\n---\n",
+        "---\ntitle: 甲\nquestions: {a: 1}\n---\n",
+        "---\ntitle: 甲\nvariables: [{example: 王}]\n---\n",
+        "---\ntitle: 甲\nchannels: [chat]\n---\n",
+        "---\ntitle: " + "甲" * 201 + "\n---\n",
+    ],
+)
+def test_front_matter_that_cannot_be_meant_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        parse(text)
+    assert caught.value.line >= 1
+    assert caught.value.hint
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=200) | st.text(st.sampled_from("-: \n[]{}'\"#&*!甲title"), max_size=80).map(str.encode))
+def test_any_file_is_an_article_or_is_refused(data: bytes) -> None:
+    for content in (data, b"---\n" + data + b"\n---\n"):
+        try:
+            assert isinstance(parse_article(content, PLACE), ArticleFile)
+        except Unreadable as error:
+            assert error.hint

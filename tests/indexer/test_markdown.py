@@ -21,6 +21,19 @@ DISGUISES = [
     f"- 列表\n\n    !!! internal\n        {CANARY}\n",
     f"1. 步骤\n    !!! internal\n        - {CANARY}\n",
     f"!!! internal 标题 {CANARY}\n    正文\n",
+    f"！！！　internal\n　　{CANARY}\n",
+    f"!!!\u00a0ＩＮＴＥＲＮＡＬ\n    {CANARY}\n",
+    f"!!! internal内部\n    {CANARY}\n",
+    f"!!!! internal\n    {CANARY}\n",
+    f"!!! warning internal\n    {CANARY}\n",
+    f"- !!! internal\n      {CANARY}\n",
+    f"- [ ] !!! internal\n      {CANARY}\n",
+    f"12. !!! internal\n\n        {CANARY}\n",
+    f">\t> !!! internal\n>\t>     {CANARY}\n",
+    f"[^1]: !!! internal\n        {CANARY}\n",
+    f"\u200b!!!\u200b internal\n    {CANARY}\n",
+    f"!\x02!! internal\n\x02    {CANARY}\n",
+    f"<!--\n!!! internal\n    {CANARY}\n-->\n",
 ]
 
 
@@ -32,6 +45,49 @@ def test_internal_blocks_are_cut_in_every_disguise(block: str) -> None:
     assert "开头。" in public
     assert "结尾。" in public
     assert for_audience(text, Audience.INTERNAL) == text
+
+
+def test_a_carriage_return_ends_a_line_too() -> None:
+    text = f"开头。\r!!! internal\r    {CANARY}\r\n结尾。"
+    assert for_audience(text, Audience.PUBLIC) == "开头。\n结尾。"
+
+
+@pytest.mark.parametrize("line", ["!!! note", "!!! internals", "说 !!! internal", "!! internal", "!!! tip 国际"])
+def test_what_is_no_internal_block_stays(line: str) -> None:
+    text = f"{line}\n    正文"
+    assert for_audience(text, Audience.PUBLIC) == text
+
+
+def test_a_heading_inside_a_block_is_no_heading_of_what_follows() -> None:
+    text = f"## 甲\n\n一\n\n!!! internal\n    ## {CANARY}\n\n    二\n\n三\n\n### 乙\n\n四\n"
+    assert [(s.headings, s.anchor, s.text, s.audience) for s in sections(text)] == [
+        (("甲",), "甲", "一", Audience.PUBLIC),
+        ((CANARY,), CANARY, "二", Audience.INTERNAL),
+        (("甲",), "甲", "三", Audience.PUBLIC),
+        (("甲", "乙"), "乙", "四", Audience.PUBLIC),
+    ]
+
+
+PREFIXES = st.lists(st.sampled_from(["> ", ">", "\t", "    ", "- ", "3. ", "* ", "[^x]: ", "\u200b", "　"]), max_size=4)
+MARKS = st.sampled_from(["!!!", "！！！", "!！!", "!!!!", "!\u200d!!"])
+GAPS = st.sampled_from(["", " ", "  ", "\t", "　", "\u00a0", " note "])
+WORDS = st.sampled_from(
+    ["internal", "INTERNAL", "Internal", "ｉｎｔｅｒｎａｌ", "inter\u200bnal", 'internal "说明"', "internal说明"]
+)
+
+
+@settings(max_examples=300)
+@given(PREFIXES.map("".join), MARKS, GAPS, WORDS, st.booleans())
+def test_no_spelling_of_the_marker_lets_a_canary_through(
+    prefix: str, marks: str, gap: str, word: str, fenced: bool
+) -> None:
+    deeper = " " * (len(prefix.expandtabs(4)) + 8)
+    block = f"{prefix}{marks}{gap}{word}\n{deeper}{CANARY}\n\n{deeper}- {CANARY}"
+    text = f"开头。\n\n```\n{block}\n```\n\n结尾。" if fenced else f"开头。\n\n{block}\n\n结尾。"
+    public = for_audience(text, Audience.PUBLIC)
+    assert CANARY not in public
+    assert "结尾。" in public
+    assert CANARY not in repr([s for s in sections(text) if s.audience is Audience.PUBLIC])
 
 
 @settings(max_examples=200, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,18 +183,17 @@ def is_harmless(page: str) -> bool:
 
 def is_allowed(tag: str, name: str, value: str | None) -> bool:
     text = value or ""
-    url = re.sub(r"[\x00-\x20]", "", text).lower().replace("\\", "/")
+    url = re.sub(r"[\x00-\x1f]", "", text).strip().lower().replace("\\", "/")
+    scheme = re.match("[a-z][a-z0-9+.-]*:", url)
     match name:
         case "id":
             return text.startswith(("h-", "fn:")) or re.match("fnref[0-9]*:", text) is not None
         case "class":
             return all(word in CLASSES or (tag == "code" and word.startswith("language-")) for word in text.split())
         case "href":
-            return tag == "a" and (
-                ":" not in url.split("/")[0].split("#")[0] or url.startswith(("http:", "https:", "mailto:", "tel:"))
-            )
+            return tag == "a" and (not scheme or scheme[0] in {"http:", "https:", "mailto:", "tel:"})
         case "src":
-            return tag == "img" and not url.startswith("//") and not re.match("[a-z][a-z0-9+.-]*:", url)
+            return tag == "img" and not scheme and not url.startswith("//")
         case "rel":
             return text == REL
         case _:
@@ -475,9 +475,12 @@ def test_brackets_neither_hang_nor_stop_what_comes_after() -> None:
 @pytest.mark.parametrize(
     ("markdown", "reason"),
     [
-        (f"[a]: https://example.com/{'x' * 60_000}\n\n" + "[a] " * 30_000, "too much memory|too large when rendered"),
-        (f"[a]: https://example.com/{'x' * 6_000}\n\n" + "[a] " * 1_000, "too large when rendered"),
-        ("> " * 5_000 + "a", "nested too deeply|too long"),
+        (
+            f"[a]: https://example.com/{'x' * 60_000}\n\n" + "[a], " * 20_000,
+            "too much memory|too large when rendered|too long",
+        ),
+        (f"[a]: https://example.com/{'x' * 6_000}\n\n" + "[a], " * 1_000, "too large when rendered"),
+        ("1. " * 2_000 + "a", "nested too deeply"),
     ],
     ids=["memory", "output", "depth"],
 )
@@ -543,9 +546,11 @@ def test_one_child_serves_many_threads(renderer: Renderer) -> None:
     assert found == {number: f"<p>{number}</p>" for number in range(24)}
 
 
-def test_a_renderer_that_cannot_start_says_so() -> None:
-    with Renderer(memory_mb=1) as renderer, pytest.raises((Unavailable, RenderRefused)):
+def test_a_renderer_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with Renderer() as renderer, pytest.raises(Unavailable, match="cannot start") as refusal:
         renderer.render("a")
+    assert refusal.value.hint
 
 
 def test_the_child_knows_nothing_of_the_application() -> None:
