@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -22,6 +23,9 @@ MAX_BYTES = 200 * 1024
 MAX_FRONT_MATTER = 64 * 1024
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _FIELDS = "See articles/README.md for the fields."
+_OPENED = re.compile(r"---[ \t]*\n")
+_LINE_END = re.compile(rb"\r\n?|\n")
+_EMPTY_ID = re.compile(rb"(?<![^\r\n])id:[ \t]*(?:''|\"\")?[ \t]*(?:\r\n?|\n)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -151,7 +155,7 @@ def parse_article(data: bytes, defaults: Defaults) -> ArticleFile:
     matter = _FRONT.match(text)
     front = _front_matter(matter[1]) if matter else _Front()
     body = text[matter.end() :].strip("\n") if matter else text.strip("\n")
-    if not matter and text.startswith("---\n"):
+    if not matter and _OPENED.match(text):
         raise Unreadable("the front matter is never closed", "End it with a line of three hyphens.", 1)
     return _article(front, body, defaults)
 
@@ -164,11 +168,22 @@ def article_text(article: ArticleFile, timezone: str) -> str:
 
 
 def with_id(data: bytes, article_id: str) -> bytes:
-    """The same file with its id as the first line of the front matter, everything else as it was."""
+    """The same file with its id as the first line of the front matter, every other byte as it was."""
     text = decode(data)
-    if _FRONT.match(text):
-        return text.replace("---\n", f"---\nid: {article_id}\n", 1).encode()
-    return f"---\nid: {article_id}\n---\n\n{text}".encode()
+    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    ending = _LINE_END.search(data)
+    newline = ending[0] if ending else b"\n"
+    line = f"id: {article_id}".encode() + newline
+    if not _FRONT.match(text):
+        fence = b"---" + newline
+        return data[:start] + fence + line + fence + newline + data[start:]
+    assert ending
+    rest = data[ending.end() :]
+    closing = re.search(rb"^---", rest.replace(b"\r", b"\n"), re.MULTILINE)
+    assert closing
+    # An empty `id:` left from a template would be read instead.
+    front = _EMPTY_ID.sub(b"", rest[: closing.start()])
+    return data[: ending.end()] + line + front + rest[closing.start() :]
 
 
 def _article(front: _Front, body: str, defaults: Defaults) -> ArticleFile:
@@ -185,8 +200,8 @@ def _article(front: _Front, body: str, defaults: Defaults) -> ArticleFile:
         state=front.state,
         owner=front.owner or "",
         questions=tuple(question.strip() for question in front.questions or () if question.strip()),
-        valid_from=_midnight(front.valid_from, defaults.timezone, 0),
-        valid_until=_midnight(front.valid_until and front.valid_until + timedelta(days=1), defaults.timezone, FOREVER),
+        valid_from=_begin(front.valid_from, defaults.timezone),
+        valid_until=_end(front.valid_until, defaults.timezone),
         review_every=front.review_every,
         variables=tuple(Variable(variable.name, variable.example) for variable in front.variables or ()),
         channels=dict(front.channels or {}),
@@ -222,9 +237,16 @@ def _line_of(front: str, name: str) -> int:
     return next((number for number, line in enumerate(lines, 2) if line.startswith(f"{key}:")), 1)
 
 
-def _midnight(day: date | None, timezone: str, otherwise: int) -> int:
-    if not day:
-        return otherwise
+def _begin(first: date | None, timezone: str) -> int:
+    return max(0, _midnight(first, timezone)) if first else 0
+
+
+def _end(last: date | None, timezone: str) -> int:
+    # 9999-12-31 is how people write "for ever", and there is no day after it.
+    return max(0, _midnight(last + timedelta(days=1), timezone)) if last and last.year < MAXYEAR else FOREVER
+
+
+def _midnight(day: date, timezone: str) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone)).timestamp())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-_INTERNAL = re.compile(r"^(?P<indent>[ \t]*)(?:!|！){3}[ \t]*internal\b", re.IGNORECASE)
+# A block may stand in quotations, list items, tasks and footnotes; other classes may stand before `internal`.
+_INTERNAL = re.compile(
+    r"(?:[>\s]|(?:[-*+]|[0-9]{1,9}[.)])(?=\s)|\[[ x]\]|\[\^[^\]]{1,60}\]:)*!{3,}\s*(?:[\w-]+ +){0,5}internal(?![a-z])",
+    re.IGNORECASE,
+)
+_LINE_END = re.compile(r"\r\n?|\n")
 _ATTRIBUTES = re.compile(r"\s*\{:?\s*(?:#(?P<id>[^\s}]+))?[^}]*\}\s*$")
 _NOT_SLUG = re.compile(r"[^\w\u3400-\u9fff-]+")
 _HTML_TAG = re.compile(r"<[^<>]{0,300}>")
@@ -46,11 +52,10 @@ def split_internal(markdown: str) -> list[Segment]:
     wherever it stands, inside a code fence or a quotation too: when in doubt, text stays internal.
     """
     segments: list[Segment] = []
-    lines = markdown.split("\n")
+    lines = _LINE_END.split(markdown)
     start = at = 0
     while at < len(lines):
-        marker = _INTERNAL.match(lines[at].lstrip("> "))
-        if not marker:
+        if not _INTERNAL.match(_visible(lines[at])):
             at += 1
             continue
         end = _block_end(lines, at)
@@ -70,8 +75,11 @@ def sections(markdown: str, title: str = "") -> list[Section]:
     path = _Path(title)
     found: list[Section] = []
     for segment in split_internal(markdown):
-        text = segment.markdown if segment.audience is Audience.PUBLIC else _dedent_block(segment.markdown)
-        found.extend(_sections_of(text, segment.audience, path))
+        if segment.audience is Audience.PUBLIC:
+            found.extend(_sections_of(segment.markdown, Audience.PUBLIC, path))
+        else:
+            # A heading inside the block is nobody's heading outside it.
+            found.extend(_sections_of(_dedent_block(segment.markdown), segment.audience, path.inside()))
     return [section for section in found if section.text]
 
 
@@ -105,6 +113,12 @@ class _Path:
         if not (level == 1 and text == self._title):
             self._levels.append((level, text))
 
+    def inside(self) -> _Path:
+        """The same place, to go on from without changing it."""
+        path = _Path(self._title)
+        path._levels, path._taken, path.anchor = list(self._levels), dict(self._taken), self.anchor
+        return path
+
     @property
     def headings(self) -> tuple[str, ...]:
         return tuple(text for _, text in self._levels)
@@ -119,15 +133,21 @@ class _Path:
 def _block_end(lines: Sequence[str], start: int) -> int:
     depth = _depth(lines[start])
     end = start + 1
-    while end < len(lines) and (not lines[end].strip("> \t") or _depth(lines[end]) > depth):
+    while end < len(lines) and (not _visible(lines[end]).strip("> \t") or _depth(lines[end]) > depth):
         end += 1
     while end > start + 1 and not lines[end - 1].strip():
         end -= 1
     return end
 
 
+def _visible(line: str) -> str:
+    """The line as its reader sees it: full-width signs plain, no invisible or control characters but tabs."""
+    plain = unicodedata.normalize("NFKC", line)
+    return "".join(char for char in plain if char == "\t" or unicodedata.category(char) not in ("Cc", "Cf"))
+
+
 def _depth(line: str) -> int:
-    plain = line.replace(">", " ").expandtabs(4)
+    plain = _visible(line).replace(">", " ").expandtabs(4)
     return len(plain) - len(plain.lstrip())
 
 

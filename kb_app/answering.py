@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from search.types import Answer, Kind, Mode, Query
 LONGEST_QUERY = 1000
 LONGEST_CONTEXT = 20
 USES = ["copied", "inserted", "sent"]
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _log = logging.getLogger(__name__)
 
 
@@ -96,7 +98,8 @@ def _query(kb: Kb, question: Question, principal: Principal) -> Query:
 
 
 def _clean(text: str) -> str:
-    text = text.strip()
+    # Half of a character can be sent as JSON, but neither stored nor searched for.
+    text = _LONE_SURROGATE.sub("\ufffd", text).strip()
     if not text:
         raise BadInput("the query is empty", f"Send 1 to {LONGEST_QUERY} characters.")
     if len(text) > LONGEST_QUERY:

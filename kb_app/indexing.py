@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Event
 
 from indexer.build import Plan, Progress, build_generation
 from indexer.records import Record
 from kb_app import syncing
 from kb_app.kb import Kb
 from kb_app.lock import writer_lock
+from kb_app.stopping import Stop
 from kb_app.store import articles, journal, tickets
 from kb_app.store.articles import StoredArticle
 from kb_app.store.database import Session
@@ -90,7 +90,7 @@ def differences(kb: Kb) -> list[str]:
     return sorted(key for key in wanted.keys() | have.keys() if wanted.get(key) != have.get(key))
 
 
-def work(kb: Kb, stop: Event) -> None:
+def work(kb: Kb, stop: Stop) -> None:
     """The worker: follow the outbox until told to stop. The caller holds the writer lock."""
     while not stop.is_set():
         try:

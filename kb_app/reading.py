@@ -67,11 +67,12 @@ def scripts(kb: Kb, text: str, principal: Principal) -> list[StoredArticle]:
 
 
 def categories(kb: Kb, principal: Principal) -> list[tuple[Category, int]]:
-    """Categories with the number of documents the principal may read."""
+    """Categories with the number of documents the principal may read; others than staff get no name of an empty one."""
     now = kb.clock()
     with kb.database.read() as session:
         counts = Counter(a.content.category for a in articles.published(session) if may_see(principal, a.facts, now))
-        return [(category, counts[category.slug]) for category in articles.categories(session)]
+        found = [(category, counts[category.slug]) for category in articles.categories(session)]
+    return [(category, count) for category, count in found if count or principal.is_staff]
 
 
 def category(kb: Kb, slug: str) -> Category:

@@ -43,6 +43,7 @@ _REFUSALS = {
         "remove some levels of indentation or of `>`",
     ),
     "unstable": ("the raw HTML in this article cannot be made safe", "write it as Markdown"),
+    "url": ("a link or image in this article has an address of more than 4000 characters", "shorten it"),
     "died": (
         "the renderer's child process died twice on this article",
         "remove raw HTML and unusual constructs; the server log has the details",

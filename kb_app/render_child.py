@@ -33,6 +33,7 @@ from markdown.util import AtomicString
 from kb_app.render import READY, LinkRewrite, read_frame, write_frame
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
+URL_LIMIT = 4000
 
 _WORD = re.compile(r"[\w-]+")
 TAGS = frozenset(
@@ -113,11 +114,12 @@ def sanitize(unsafe: str, origin: str = "", every_rel: bool = False) -> str:
         if safe == unsafe:
             return safe
         unsafe = safe
-    raise UnstableHtml
+    # Parses differently each time: the mark of markup made to slip through a sanitiser.
+    raise Refused("unstable")
 
 
-class UnstableHtml(Exception):
-    """Parses differently each time: the mark of markup made to slip through a sanitiser."""
+class Refused(Exception):
+    """This Markdown gets no HTML; the argument is the reason that `kb_app.render` words."""
 
 
 def anchor_id(heading: str) -> str:
@@ -266,7 +268,10 @@ class _Links(Treeprocessor):
 
 def _url(element: Element, name: str) -> str:
     """A URL attribute as a browser will read it: Markdown's escapes and HTML's entities resolved."""
-    return html.unescape(UnescapeTreeprocessor().unescape(element.get(name) or "")).strip()
+    url = element.get(name) or ""
+    if len(url) > URL_LIMIT:
+        raise Refused("url")
+    return html.unescape(UnescapeTreeprocessor().unescape(url)).strip()
 
 
 def _outline(tokens: list[dict[str, Any]]) -> Iterator[tuple[int, str, str]]:
@@ -284,8 +289,8 @@ def _answer(request: bytes) -> dict[str, Any]:
         return {"refused": "memory"}
     except RecursionError:
         return {"refused": "depth"}
-    except UnstableHtml:
-        return {"refused": "unstable"}
+    except Refused as refusal:
+        return {"refused": str(refusal)}
     return {"refused": "output"} if len(safe) > OUTPUT_LIMIT else {"html": safe, "toc": toc}
 
 

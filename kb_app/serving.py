@@ -19,6 +19,7 @@ from kb_app.errors import KbError, Unavailable
 from kb_app.kb import Kb
 from kb_app.lock import writer_lock
 from kb_app.settings import Settings
+from kb_app.stopping import Stop
 from search.errors import SearchError
 
 STOP_SECONDS = 10.0
@@ -68,14 +69,13 @@ class Server:
         self._settings = settings
         self._bound = bound
         self._children: list[_Child] = []
-        self._stopping = threading.Event()
+        self._stopping = Stop()
         # Children hold the reading end: it closes when this process dies, however it dies, and they stop.
         self._lifeline, self._keep = os.pipe()
 
     def run(self, ready: Callable[[], None]) -> int:
         """Serve until SIGTERM or SIGINT; `ready` is called when questions can be answered. The exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stopping.set())
+        self._stopping.on_signals()
         try:
             self._start_all()
             self._await_ready()
@@ -156,11 +156,8 @@ def serve_worker(kb: Kb, lifeline: int | None) -> None:
     if lifeline is not None:
         os.nice(WORKER_NICENESS)
         threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     try:
-        indexing.work(kb, stop)
+        indexing.work(kb, Stop().on_signals())
     finally:
         lock.release()
 
@@ -196,4 +193,6 @@ def _end_with_parent(lifeline: int) -> None:
 
 
 def _raise_exit(*_signal: object) -> None:
+    # Once is enough: the parent and the lifeline may both ask, and closing is not to be interrupted.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(0)

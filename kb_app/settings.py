@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from kb_app.errors import WrongSetting
 
@@ -39,6 +40,10 @@ def _positive(text: str) -> int:
     if number < 1:
         raise ValueError("must be 1 or more")
     return number
+
+
+def _zone(text: str) -> str:
+    return ZoneInfo(text).key
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -74,7 +79,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("KB_SECRET_KEY", str, "", "Signs cookies; by default made once and kept in KB_HOME.", secret=True),
     Setting("KB_SESSION_HOURS", _positive, "12", "Hours until a person has to sign in again."),
     Setting("KB_SECURE_COOKIES", _switch, "0", "Send cookies over TLS only; set to 1 behind HTTPS."),
-    Setting("KB_TIMEZONE", str, "Asia/Shanghai", "Time zone of dates in articles and on pages."),
+    Setting("KB_TIMEZONE", _zone, "Asia/Shanghai", "Time zone of dates in articles and on pages."),
     Setting(
         "KB_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "Least serious level that is logged."
     ),

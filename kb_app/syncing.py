@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ BATCH = 50
 """Files that one transaction takes in."""
 
 Advance = Callable[[int, int], None]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,12 @@ def write_back(kb: Kb) -> list[str]:
     with kb.database.read() as session:
         changed = [a for a in articles.every(session) if _to_write(a)]
     for article in changed:
-        if _write_one(kb, article):
-            written.append(article.source_path or "")
+        try:
+            if _write_one(kb, article):
+                written.append(article.source_path or "")
+        except OSError as error:
+            # The database has the article, and searching it does not wait for its file.
+            _log.error("%s is not written: %s; KB_ARTICLES_WRITE=0 if it never can be", article.source_path, error)
     return written
 
 
@@ -186,7 +192,12 @@ def _store(kb: Kb, source: Source, batch: Sequence[_Rendered], report: Report) -
         for rendered in batch:
             to_write += _store_one(session, kb, source, rendered, known, report)
     for found in to_write:
-        _write_id(kb, source, found)
+        try:
+            _write_id(kb, source, found)
+        except OSError as error:
+            reason = f"taken in, but its id {found.content.id} cannot be written into it: {error.strerror}"
+            hint = "Make it writable and add the line, or set KB_ARTICLES_WRITE=0."
+            report.problems.append(Problem(str(found.relative), 0, reason, hint))
 
 
 def _store_one(

@@ -29,6 +29,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+HINTS = {
+    404: "See /api/v1/openapi.json for paths and methods.",
+    413: "Send less than 1 MB; long conversations are cut to their last messages.",
+}
+"""How to mend what is refused before a view sees it."""
 csrf = CSRFProtect()
 
 
@@ -79,15 +84,25 @@ def init_app(app: Flask) -> None:
 
 def _begin() -> None:
     g.request_id = secrets.token_hex(8)
-    # A key is sent on purpose; only what a browser sends by itself can be forged.
-    if request.method not in ("GET", "HEAD", "OPTIONS") and not _bearer():
+    if request.method not in ("GET", "HEAD", "OPTIONS") and _could_be_forged():
         csrf.protect()
+
+
+def _could_be_forged() -> bool:
+    """A key is sent on purpose; only what a browser sends by itself can be forged.
+
+    Who sends neither key nor cookie to the API is told to send a key, not a form token.
+    """
+    is_api = request.path.startswith(API)
+    return not _bearer() and (not is_api or COOKIE in request.cookies)
 
 
 def _finish(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-Id"] = g.get("request_id", "")
+    if response.status_code == 429:
+        response.headers.setdefault("Retry-After", str(accounts.LOCK_SECONDS))
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store, private")
         response.vary.add("Cookie")
@@ -120,7 +135,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status < 400:
         return error
-    response = _answer(status, error.name.lower().replace(" ", "_"), error.description or error.name, "")
+    code, message = error.name.lower().replace(" ", "_"), error.description or error.name
+    response = _answer(status, code, message, HINTS.get(status, HINTS[404]))
     if error.code == 405 and (allowed := getattr(error, "valid_methods", None)):
         response.headers["Allow"] = ", ".join(allowed)
     return response
@@ -143,6 +159,4 @@ def _answer(status: int, code: str, message: str, hint: str) -> Response:
     else:
         response = current_app.make_response(render_template("error.html", status=status, **body))
     response.status_code = status
-    if status == 429:
-        response.headers["Retry-After"] = "60"
     return response

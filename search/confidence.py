@@ -30,12 +30,12 @@ class Evidence:
 class Calibration:
     """A logistic model over the evidence, and the thresholds chosen from its precision."""
 
-    bias: float = -3.90
-    cosine: float = 5.47
-    coverage: float = 1.61
-    margin: float = 1.99
-    answer: float = 0.6
-    candidate: float = 0.25
+    bias: float = -5.68
+    cosine: float = 7.57
+    coverage: float = 0.98
+    margin: float = 3.29
+    answer: float = 0.62
+    candidate: float = 0.3
 
     def probability(self, evidence: Evidence) -> float:
         """Calibrated probability in 0..1; weights are never negative, so it is monotone in the evidence."""

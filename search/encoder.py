@@ -63,11 +63,17 @@ def load_encoder(name_or_path: str = SHIPPED) -> Encoder:
 
 def is_static(folder: Path) -> bool:
     """Whether the folder holds a static embedding and nothing else that changes its vectors."""
-    modules_file = folder / "modules.json"
-    if not modules_file.is_file():
-        return False
-    modules = json.loads(modules_file.read_text(encoding="utf-8"))
-    return {module["type"].rsplit(".", 1)[-1] for module in modules} in STATIC_MODULES
+    return {module["type"].rsplit(".", 1)[-1] for module in _modules(folder)} in STATIC_MODULES
+
+
+def _modules(folder: Path) -> list[dict[str, str]]:
+    """The steps of a sentence-transformers model, [] where the folder is not one."""
+    file = folder / "modules.json"
+    try:
+        modules: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    except (OSError, ValueError) as error:
+        raise _unavailable(str(folder), error) from error
+    return modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,8 @@ def _unit_rows(rows: FloatArray) -> FloatArray:
 def _load_static(folder: Path) -> StaticEncoder:
     from tokenizers import Tokenizer
 
-    weights_file, tokenizer_file = folder / "model.safetensors", folder / "tokenizer.json"
+    inner = folder / next((module["path"] for module in _modules(folder)), "")
+    weights_file, tokenizer_file = inner / "model.safetensors", inner / "tokenizer.json"
     try:
         table = _read_table(weights_file)
         tokenizer = Tokenizer.from_file(str(tokenizer_file))

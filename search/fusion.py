@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SEMANTIC_SHARE = 0.55
+SEMANTIC_SHARE = 0.78
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from search.types import Kind, Role
 
 KIND_WEIGHT: Mapping[Kind, float] = {Kind.ARTICLE: 1.0, Kind.ANNOUNCEMENT: 1.0, Kind.SCRIPT: 0.97, Kind.TICKET: 0.85}
 """An article holds for everybody, a ticket for one customer: at equal evidence the article comes first."""
-SUPPORT = 0.2
+SUPPORT = 0.15
 """Share of the second-best kind of evidence (say, a section next to the title) that is added."""
 
 

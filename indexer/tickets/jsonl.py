@@ -107,7 +107,7 @@ def _resolved(number: int, raw: _Raw) -> Row:
         resolution=resolution,
         turns=turns,
         category=raw.category,
-        tags=tuple(raw.tags),
+        tags=tuple(_clean(redactor, tag) for tag in raw.tags),
         channel=raw.channel,
         satisfaction=raw.satisfaction,
         opened_at=raw.created_at.isoformat(),

@@ -139,7 +139,10 @@ def _searcher() -> Principal:
 
 
 def _body(model: type[Model]) -> Model:
-    sent = request.get_json(silent=True)
+    try:
+        sent = request.get_json(silent=True)
+    except RecursionError:
+        sent = None  # What the parser says to thousands of open brackets.
     if not isinstance(sent, dict):
         raise BadInput("the body is not a JSON object", "Send Content-Type: application/json and an object.")
     return _validated(model, sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterator
@@ -89,4 +90,9 @@ class Translated(click.Group):
         except (KbError, SearchError) as error:
             hint = f"\n  {error.hint}" if error.hint else ""
             click.echo(f"kb: {error}{hint}", err=True)
+            sys.exit(1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # The reader went away; click ends quietly.
+                raise
+            click.echo(f"kb: {error.filename or 'the system'}: {error.strerror or error}", err=True)
             sys.exit(1)

@@ -64,11 +64,12 @@ def entries(session: Session) -> Iterator[Entry]:
 
 def broken_links(session: Session) -> list[int]:
     """Ids of audit rows that were changed, or whose predecessor is not the row it was."""
-    broken, previous = [], GENESIS
+    broken, previous, last = [], GENESIS, 0
     for row in session.scalars(select(AuditRow).order_by(AuditRow.id)).yield_per(500):
-        if row.previous != previous or row.hash != _chain(row):
+        # Ids are given out once and in order: a gap is a row that was removed before the next one was written.
+        if row.previous != previous or row.hash != _chain(row) or row.id != last + 1:
             broken.append(row.id)
-        previous = row.hash
+        previous, last = row.hash, row.id
     return broken
 
 

@@ -29,8 +29,12 @@ KEPT_TERMS = 50_000
 def write(folder: Path, passages: Iterable[Sequence[str]]) -> None:
     """One segment, so that Whoosh's document numbers are the passage numbers."""
     writer = index.create_in(folder, _SCHEMA).writer(limitmb=256)
-    for terms in passages:
-        writer.add_document(**{_FIELD: " ".join(terms)})
+    try:
+        for terms in passages:
+            writer.add_document(**{_FIELD: " ".join(terms)})
+    except BaseException:
+        writer.cancel()
+        raise
     writer.commit(merge=False)
 
 

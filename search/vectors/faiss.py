@@ -28,6 +28,15 @@ class FaissIndex:
     def search(self, vector: FloatArray, where: Selection, n: int) -> list[tuple[int, float]]:
         if where.none:
             return []
+        asked = n + 1
+        # FAISS keeps any of those that tie at its end: more are asked for until the end is worse than the n-th.
+        while True:
+            found = self._nearest(vector, where, asked)
+            if len(found) < asked or found[-1][1] < found[n - 1][1]:
+                return sorted(found, key=lambda entry: (-entry[1], entry[0]))[:n]
+            asked *= 2
+
+    def _nearest(self, vector: FloatArray, where: Selection, n: int) -> list[tuple[int, float]]:
         packed = np.packbits(where.allowed, bitorder="little")
         # The selector keeps a pointer only: `packed` must outlive the search.
         selector = faiss.IDSelectorBitmap(len(packed), faiss.swig_ptr(packed))

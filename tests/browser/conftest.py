@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser_note import find_chromium
 from tests.kb_app.conftest import PASSWORD, made
-from tests.kb_app.test_commands import Served
+from tests.kb_app.served import Served
 
 __all__ = ["made"]
 

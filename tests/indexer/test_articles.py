@@ -147,7 +147,7 @@ def test_the_last_day_there_is_means_for_ever() -> None:
     "text",
     [
         "---  \ntitle: 甲\n没有结束",
-        "---\ntitle: " + "甲" * 70_000 + "\n---\n",
+        "---\ntitle: " + "甲" * 66_000 + "\n---\n",
         "---\na: " + "[" * 30_000 + "\n---\n",
         "---\ntitle: 甲\nvalid_from: 2026-02-30\n---\n",
         "---\ntitle: 甲\nreview_every: " + "9" * 5_000 + "\n---\n",

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from kb_app import accounts, importing, indexing, syncing
+from kb_app import accounts, importing, indexing, publishing, syncing
 from kb_app.access import Role, Scope
 from kb_app.accounts import NewUser
 from kb_app.app import create_app
 from kb_app.kb import Kb, open_kb
+from kb_app.publishing import Origin
 from kb_app.settings import load_settings
+from kb_app.store import articles as store
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = 1_795_600_000.0
@@ -137,6 +139,16 @@ def sign_in(client: FlaskClient, login: str) -> FlaskClient:
     response = client.post("/sign-in", data={"login": login, "password": PASSWORD, "csrf_token": token})
     assert response.status_code == 303
     return client
+
+
+def rewrite(place: Path, article_id: str, body: str) -> None:
+    """Publish another text for an article, as an editor does."""
+    kb = open_kb(settings_for(place / "home", place / "articles"), lambda: NOW)  # type: ignore[arg-type]
+    with kb.database.read() as session:
+        stored = store.get(session, article_id)
+    assert stored
+    publishing.publish(kb, stored.slug, replace(stored.content, body=body), Origin("editor", "edit"))
+    kb.close()
 
 
 def csrf(client: FlaskClient) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -163,3 +164,89 @@ def test_hidden_documents_never_appear(engine: Engine, text: str, hidden: set[st
     )
     assert not hidden & {hit.document.id for hit in answer.hits}
     assert "t_1" not in {hit.document.id for hit in answer.hits}
+
+
+def hide(*keys: str) -> Callable[[Iterable[DocumentRef]], frozenset[DocumentRef]]:
+    return lambda refs: frozenset(ref for ref in refs if ref.id not in keys)
+
+
+@pytest.mark.parametrize("text", ["退款多久到账", "退款", "公告 退款 地址", "tuikuan"])
+@pytest.mark.parametrize("gone", ["a_1", "s_1", "a_3"])
+def test_hidden_by_permission_is_the_same_as_hidden_by_the_clock(
+    make_engine: Callable[..., Engine], text: str, gone: str
+) -> None:
+    """Both engines hold the same documents; for one of them the filter leaves it out, for the other `visible`."""
+    ended = [replace(r, document=replace(r.document, valid_from=0, valid_until=NOW - 1)) for r in RECORDS]
+    filtered = make_engine([e if r.document.id == gone else r for r, e in zip(RECORDS, ended, strict=True)])
+    by_clock = filtered.answer(query(text, mode=Mode.TYPING), everything)
+    by_permission = make_engine(RECORDS).answer(query(text, mode=Mode.TYPING), hide(gone))
+    assert by_permission.hits == by_clock.hits
+    assert by_permission.completions == by_clock.completions
+    assert (by_permission.decision, by_permission.confidence) == (by_clock.decision, by_clock.confidence)
+    assert by_permission.documents == by_clock.documents
+
+
+def test_a_hidden_namesake_takes_no_completion_away(make_engine: Callable[..., Engine]) -> None:
+    twins = [record(f"a_{n}", "退款说明", "见下。") for n in range(20)]
+    others = [record(f"b_{n}", f"退款说明第{n}条", "见下。") for n in range(6)]
+    engine = make_engine([*twins, *others])
+    completions = engine.answer(
+        query("退款", mode=Mode.TYPING), hide(*(f"a_{n}" for n in range(19)), "b_0", "b_1")
+    ).completions
+    assert completions == ("退款说明", *(f"退款说明第{n}条" for n in range(2, 6)))
+
+
+def test_ranks_in_why_do_not_count_what_is_hidden(engine: Engine) -> None:
+    found = engine.answer(query("退款多久到账"), hide("a_1", "t_1")).hits
+    assert min(hit.why.semantic_rank for hit in found if hit.why.semantic_rank) == 1
+    assert min(hit.why.lexical_rank for hit in found if hit.why.lexical_rank) == 1
+
+
+def test_visible_is_asked_once_for_everything_that_may_be_ranked(engine: Engine) -> None:
+    asked: list[frozenset[str]] = []
+
+    def visible(refs: Iterable[DocumentRef]) -> frozenset[DocumentRef]:
+        refs = frozenset(refs)
+        asked.append(frozenset(ref.id for ref in refs))
+        return refs
+
+    hits = engine.answer(query("退款多久到账", top_k=1), visible).hits
+    assert len(asked) == 1
+    assert len(hits) == 1
+    assert asked[0] > {hits[0].document.id}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from("退款到账多久地址修改信用卡钱 refundTH-01"), min_size=1, max_size=20))
+def test_highlights_lie_in_the_answer_and_mark_what_was_asked(engine: Engine, text: str) -> None:
+    answer = engine.answer(query(text), everything)
+    wanted = {term.text for term in engine.analyzer.query_terms(text)}
+    for hit in answer.hits:
+        assert 0.0 <= hit.confidence <= 1.0
+        edges = [0, *(offset for span in hit.highlights for offset in span), len(hit.answer)]
+        assert edges == sorted(edges)
+        for start, end in hit.highlights:
+            assert {token.text for token in engine.analyzer.tokens(hit.answer[start:end])} & wanted
+    assert [h.document.id for h in answer.hits] == list(dict.fromkeys(h.document.id for h in answer.hits))
+
+
+def test_only_the_last_two_messages_are_context(engine: Engine) -> None:
+    near = engine.answer(query("那要几天", context=("信用卡", "好的", "嗯")), everything)
+    assert near.hits == engine.answer(query("那要几天", context=("好的", "嗯")), everything).hits
+
+
+def test_context_words_are_not_counted_as_asked(engine: Engine) -> None:
+    why = engine.answer(query("多久", context=("退款",)), everything).hits[0].why
+    assert "退款" not in why.terms
+    assert all(asked != "退款" for asked, _ in why.synonyms)
+
+
+def test_why_tells_which_synonym_was_found(engine: Engine) -> None:
+    hit = next(h for h in engine.answer(query("邮寄住址"), everything).hits if h.document.id == "a_2")
+    assert ("住址", "地址") in hit.why.synonyms
+    assert "地址" not in hit.why.terms
+
+
+def test_answers_are_the_same_every_time(engine: Engine) -> None:
+    first, second = (engine.answer(query("退款多久到账"), everything) for _ in range(2))
+    assert replace(first, timing_ms={}) == replace(second, timing_ms={})

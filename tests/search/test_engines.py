@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from whoosh.util.numeric import byte_to_length, length_to_byte
 
 from search.analysis import Term
 from search.columns import ROW, Columns, Selection
@@ -43,16 +45,18 @@ def lexical(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return open_lexical(request.param, folder)
 
 
-def exact(terms: list[Term], allowed: set[int], n: int) -> list[tuple[int, float]]:
+def exact(
+    terms: list[Term], allowed: set[int], n: int, kept: Callable[[int], int] = lambda length: length
+) -> list[tuple[int, float]]:
     passages = corpus()
-    mean = sum(map(len, passages)) / len(passages)
+    mean = sum(kept(len(passage)) for passage in passages) / len(passages)
     frequency = Counter(word for passage in passages for word in set(passage))
     scores: dict[int, float] = {}
     for number, passage in enumerate(passages):
         for term in terms:
             count = passage.count(term.text)
             if count and number in allowed:
-                part = term.weight * idf(frequency[term.text], len(passages)) * bm25(count, len(passage), mean)
+                part = term.weight * idf(frequency[term.text], len(passages)) * bm25(count, kept(len(passage)), mean)
                 scores[number] = scores.get(number, 0.0) + part
     return sorted(scores.items(), key=lambda entry: (-entry[1], entry[0]))[:n]
 
@@ -108,6 +112,83 @@ def test_vectors_are_exact_cosine(name: str, seed: int, only: list[int] | None) 
     assert [n for n, _ in found] == [n for _, n in wanted]
     assert [s for _, s in found] == pytest.approx([s for s, _ in wanted], abs=1e-5)
     assert index.scores(matrix[7], [7, 3]) == pytest.approx([1.0, float(matrix[3] @ matrix[7])], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", VECTORS)
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans()), min_size=1, max_size=150),
+    st.integers(1, 60),
+)
+def test_vectors_that_tie_come_by_number(name: str, rows: list[tuple[float, bool]], n: int) -> None:
+    matrix = np.array([(cosine, (1 - cosine * cosine) ** 0.5, 0, 0) for cosine, _ in rows], np.float32)
+    allowed = [number for number, (_, kept) in enumerate(rows) if kept]
+    found = open_vectors(name, matrix).search(np.array([1, 0, 0, 0], np.float32), selection(len(rows), allowed), n)
+    assert [number for number, _ in found] == sorted(allowed, key=lambda number: (-rows[number][0], number))[:n]
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_an_empty_matrix_answers(name: str) -> None:
+    index = open_vectors(name, np.zeros((0, 8), np.float32))
+    assert index.search(np.ones(8, np.float32), selection(0), 5) == []
+    assert index.scores(np.ones(8, np.float32), []) == []
+
+
+def test_weights_decide(lexical: LexicalIndex) -> None:
+    strong, weak = Term("词1", 1.0, ""), Term("词1", 0.25, "")
+    whole = lexical.search([strong], selection(302), 302)
+    part = lexical.search([weak], selection(302), 302)
+    assert [number for number, _ in whole] == [number for number, _ in part]
+    assert [score / 4 for _, score in whole] == pytest.approx([score for _, score in part], rel=1e-5)
+    assert lexical.search([Term("独一", 1.0, ""), weak], selection(302), 1)[0][0] == 301
+
+
+def kept_length(length: int) -> int:
+    """What is left of a length that Whoosh keeps in one byte."""
+    return int(byte_to_length(length_to_byte(length)))
+
+
+@settings(max_examples=100)
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=6, unique=True))
+def test_the_best_ten_are_exact_but_for_the_kept_lengths(lexical: LexicalIndex, words: list[str]) -> None:
+    terms = [Term(word, 1.0, word) for word in words]
+    found, everybody = lexical.search(terms, selection(302), 10), set(range(302))
+    score = dict(exact(terms, everybody, 302, kept_length))
+    wanted = sorted(score.values(), reverse=True)[:10]
+    assert [value for _, value in found] == pytest.approx(wanted, rel=1e-4)
+    assert [score[number] for number, _ in found] == pytest.approx(wanted, rel=1e-4)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sets(st.integers(0, 3)), st.sampled_from(list(Kind))), max_size=12),
+    st.none() | st.frozensets(st.integers(0, 4)),
+    st.none() | st.frozensets(st.integers(0, 4)),
+    st.frozensets(st.sampled_from(list(Kind))),
+)
+def test_products_tags_and_kinds_are_what_a_plain_scan_allows(
+    documents: list[tuple[int, set[int], Kind]],
+    products: frozenset[int] | None,
+    tags: frozenset[int] | None,
+    kinds: frozenset[Kind],
+) -> None:
+    # Two passages each; an empty set of codes allows nothing, none at all allows everything.
+    rows = [
+        (n, list(Kind).index(kind), Audience.PUBLIC, Role.SECTION, 0, product, 0, FOREVER)
+        for n, (product, _, kind) in enumerate(documents)
+        for _ in range(2)
+    ]
+    by_tag = {tag: [n for n, (_, own, _) in enumerate(documents) if tag in own] for tag in range(4)}
+    found = Columns(np.array(rows, dtype=ROW), by_tag).select(Filter(Audience.PUBLIC, 5, kinds, None, products, tags))
+    wanted = [
+        (products is None or product in products)
+        and (tags is None or bool(own & tags))
+        and (not kinds or kind in kinds)
+        for product, own, kind in documents
+        for _ in range(2)
+    ]
+    assert found.allowed.tolist() == wanted
+    assert found.none == (not any(wanted))
 
 
 ROWS = st.lists(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.columns import ROW, Columns
 from search.confidence import Calibration, Evidence, decide, sigmoid
-from search.fusion import convex, fuse
+from search.fusion import Candidate, convex, fuse
 from search.quality import figure, ndcg_at_10, ranks_of, recall_at, reciprocal_rank
+from search.ranking import KIND_WEIGHT, SUPPORT, best_of_role, group
 from search.sentences import sentence_spans
-from search.suggest import Completer, Completion, syllables
-from search.types import Decision
+from search.suggest import Completer, Completion, completions_of, syllables
+from search.types import FOREVER, Audience, Decision, Kind, Passage, Role
+from tests.conftest import record
 
 UNIT = st.floats(0, 1)
 
@@ -110,6 +114,107 @@ def test_completions_of_hidden_documents_are_left_out() -> None:
 def test_completions_are_what_a_plain_scan_finds(texts: list[str], typed: str) -> None:
     found = {c.text for c in Completer([entry(text, 0) for text in texts]).find(typed, lambda _d: True, 99)}
     assert found == {text for text in texts if typed in text and text != typed}
+
+
+ALPHABET = "退款到账改地址ab1 '"
+
+
+def plain_scan(entries: list[Completion], typed: str, hidden: int) -> list[str]:
+    """Each way of matching after the other, over every entry in order."""
+    typed = typed.strip()
+    sound = typed.replace(" ", "").replace("'", "")
+    latin = bool(sound) and all(char in "abcdefghijklmnopqrstuvwxyz0123456789 '" for char in typed)
+    ways = [lambda e: e.folded.startswith(typed), lambda e: typed in e.folded]
+    if latin:
+        ways += [lambda e: e.pinyin.startswith(sound), lambda e: e.initials.startswith(sound)]
+    if latin and len(sound) > 2:
+        ways += [lambda e: sound in e.pinyin, lambda e: sound in e.initials]
+    kept = [e for e in entries if e.document != hidden and e.folded != typed]
+    return list(dict.fromkeys(e.text for way in ways if typed for e in kept if way(e)))
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.text(st.sampled_from(ALPHABET), min_size=1, max_size=6), st.integers(0, 3)), max_size=8),
+    st.text(st.sampled_from(ALPHABET + "tuikndaozhgi"), max_size=4)
+    | st.sampled_from(["tui", "tuikuan", "tk", "kuand", "dz", "'", "tui'kuan", " ' '"]),
+    st.integers(-1, 3),
+    st.integers(1, 9),
+)
+def test_completions_are_those_of_a_plain_scan_in_its_order(
+    texts: list[tuple[str, int]], typed: str, hidden: int, n: int
+) -> None:
+    entries = [entry(" ".join(text.split()), document) for text, document in texts if text.strip()]
+    found = [c.text for c in Completer(entries).find(typed, lambda d: d != hidden, n)]
+    assert found == plain_scan(entries, " ".join(typed.split()), hidden)[:n]
+
+
+@pytest.mark.parametrize("typed", ["账\n怎", "退款\n多久", "'", "' '", "\n\n"])
+def test_a_line_break_or_an_apostrophe_completes_nothing(typed: str) -> None:
+    assert Completer(ENTRIES).find(typed, lambda _d: True, 5) == []
+
+
+def test_titles_of_several_lines_are_found_by_every_line() -> None:
+    title = Passage(Role.TITLE, "退款\n多久", Audience.PUBLIC)
+    entries = list(completions_of([(record("a", "甲").document, [title])], str))
+    assert [c.document for c in Completer(entries).find("多久", lambda _d: True, 5)] == [0]
+    assert [c.folded for c in entries] == ["退款 多久"]
+
+
+@given(st.dictionaries(st.integers(0, 20), UNIT, max_size=9), st.dictionaries(st.integers(0, 20), UNIT, max_size=9))
+def test_fusion_is_the_sum_written_out(lexical: dict[int, float], cosine: dict[int, float]) -> None:
+    fused = fuse(lexical, cosine, 2.0, 0.4)
+    share = 0.4 if cosine else 0.0
+    wanted = {p: (1 - share) * lexical.get(p, 0) / 2 + share * cosine.get(p, 0) for p in {*lexical, *cosine}}
+    assert {c.passage: c.fused for c in fused} == pytest.approx(wanted)
+    assert fused == sorted(fused, key=lambda c: (-c.fused, c.passage))
+
+
+def columns(*rows: tuple[int, Kind, Role]) -> Columns:
+    return Columns(
+        np.array([(d, list(Kind).index(k), 0, role, 0, 0, 0, FOREVER) for d, k, role in rows], dtype=ROW), {}
+    )
+
+
+def test_a_document_is_its_best_passage_and_a_share_of_its_best_other_role() -> None:
+    table = columns(
+        (0, Kind.ARTICLE, Role.TITLE),
+        (0, Kind.ARTICLE, Role.SECTION),
+        (0, Kind.ARTICLE, Role.SECTION),
+        (1, Kind.TICKET, Role.TITLE),
+        (2, Kind.SCRIPT, Role.SECTION),
+    )
+    scores = {0: 0.5, 1: 0.6, 2: 0.4, 3: 0.9, 4: 0.1}
+    candidates = [Candidate(p, 0.0, 0.0, s) for p, s in sorted(scores.items(), key=lambda e: -e[1])]
+    ranked = group(candidates, table)
+    assert [(entry.document, entry.score) for entry in ranked] == [
+        (1, pytest.approx(KIND_WEIGHT[Kind.TICKET] * 0.9)),
+        (0, pytest.approx(0.6 + SUPPORT * 0.5)),
+        (2, pytest.approx(KIND_WEIGHT[Kind.SCRIPT] * 0.1)),
+    ]
+    assert [c.passage for c in ranked[1].evidence] == [1, 0, 2]
+    found = best_of_role(ranked[1], Role.TITLE, table)
+    assert found is not None
+    assert found.passage == 0
+    assert best_of_role(ranked[1], Role.QUESTION, table) is None
+
+
+def test_at_equal_evidence_the_article_comes_before_the_ticket() -> None:
+    table = columns((0, Kind.TICKET, Role.TITLE), (1, Kind.ARTICLE, Role.TITLE))
+    assert [r.document for r in group([Candidate(0, 0, 0, 0.5), Candidate(1, 0, 0, 0.5)], table)] == [1, 0]
+
+
+def test_without_an_encoder_confidence_is_still_a_monotone_probability() -> None:
+    model = Calibration()
+    values = [model.probability(Evidence(None, coverage / 10, 0.3)) for coverage in range(11)]
+    assert values == sorted(values)
+    assert 0 <= values[0] < values[-1] <= 1
+
+
+def test_quality_of_nothing() -> None:
+    nothing = ranks_of([], frozenset())
+    assert (reciprocal_rank(nothing), ndcg_at_10(nothing), recall_at(5)(nothing)) == (0.0, 0.0, 0.0)
+    assert (figure([]).mean, figure([1.0, 1.0]).low) == (0.0, 1.0)
 
 
 def test_quality_by_hand() -> None:

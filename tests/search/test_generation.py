@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+import os
+import pickle
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from indexer.build import Plan, build_generation
 from search.analysis import Analyzer
 from search.engine import Engine
 from search.errors import IndexCorrupt, IndexMismatch, IndexMissing
-from search.generation import current_number, quarantine, read_manifest, set_current, verify
+from search.generation import current_number, quarantine, read_manifest, seal, set_current, verify, write_manifest
 from search.index import Expected, open_index
 from search.lexicon import parse_lexicon
 from search.types import everything
 from tests.conftest import BigramEncoder, query, record
 
+ROOT = Path(__file__).resolve().parents[2]
 RECORDS = [
     record(
         "a_1", "退款多久到账", "银行卡一到三天。\n\n## 信用卡 {#card}\n\n三到七天。", ["钱啥时候退"], tags=("退款",)
@@ -69,6 +76,112 @@ def test_every_damage_to_every_file_is_noticed(root: Path, analyzer: Analyzer) -
             with pytest.raises((IndexCorrupt, IndexMismatch)):
                 open_index(folder, expected(analyzer))
         shutil.rmtree(folder)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_of_the_manifest_never_changes_what_it_says(root: Path, place: float, bit: int) -> None:
+    path = root / "1" / "manifest.json"
+    intact, said = path.read_bytes(), read_manifest(root / "1")
+    at = int(place * len(intact))
+    path.write_bytes(intact[:at] + bytes([intact[at] ^ (1 << bit)]) + intact[at + 1 :])
+    try:
+        assert read_manifest(root / "1") == said
+    except IndexCorrupt as error:
+        assert "kb index build" in error.hint
+    finally:
+        path.write_bytes(intact)
+
+
+def test_a_manifest_is_read_back_as_written(tmp_path: Path, root: Path) -> None:
+    (folder := tmp_path / "copy").mkdir()
+    (folder / "inner").mkdir()
+    (folder / "inner" / "甲.bin").write_bytes(b"abc")
+    written = replace(read_manifest(root / "1"), files=seal(folder), tags=('"引号"', "\u2028"))
+    write_manifest(folder, written)
+    assert read_manifest(folder) == written
+    assert list(written.files) == ["inner/甲.bin"]
+    verify(folder, written)
+
+
+class _Marks:
+    """Unpickled, it leaves a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self._path),)
+
+
+def test_nothing_is_unpickled_from_a_changed_folder(root: Path, analyzer: Analyzer, tmp_path: Path) -> None:
+    mark = tmp_path / "unpickled"
+    for name in read_manifest(root / "1").files:
+        intact = (root / "1" / name).read_bytes()
+        (root / "1" / name).write_bytes(pickle.dumps(_Marks(mark)))
+        with pytest.raises(IndexCorrupt, match="checksum"):
+            open_index(root / "1", expected(analyzer))
+        (root / "1" / name).write_bytes(intact)
+    assert not mark.exists()
+    pickle.loads(pickle.dumps(_Marks(mark)))
+    assert mark.exists()
+
+
+def test_our_own_files_hold_no_pickles() -> None:
+    folders = ("search", "indexer")
+    sources = {path: path.read_text("utf-8") for name in folders for path in (ROOT / name).rglob("*.py")}
+    loads = [line for text in sources.values() for line in text.splitlines() if "np.load(" in line]
+    assert len(loads) >= 4
+    assert [line for line in loads if "allow_pickle=False" not in line] == []
+    assert [path.name for path, text in sources.items() if re.search(r"^\s*(?:import|from) pickle", text, re.M)] == []
+
+
+def test_the_pointer_is_replaced_in_one_step(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (root / "current").stat().st_ino
+    set_current(root, 1)
+    assert (root / "current").stat().st_ino != before
+
+    def fails(_self: Path, _target: Path) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OSError, match="no space"):
+        set_current(root, 2)
+    assert current_number(root) == 1
+
+
+@pytest.mark.parametrize("text", ["", "eins", "1.5", "7\n8"])
+def test_a_pointer_that_is_no_number_is_corrupt(root: Path, text: str) -> None:
+    (root / "current").write_text(text)
+    with pytest.raises(IndexCorrupt):
+        current_number(root)
+
+
+def test_a_build_that_fails_at_any_stage_leaves_the_old_one_in_use(root: Path, analyzer: Analyzer) -> None:
+    for stage in ("chunk", "lexical", "embed", "seal"):
+
+        def broken(name: str, _done: int, _total: int, at: str = stage) -> None:
+            if name == at:
+                raise RuntimeError(at)
+
+        with pytest.raises(RuntimeError, match=stage):
+            build_generation(RECORDS, Plan(root, analyzer, BigramEncoder(), progress=broken))
+        assert sorted(path.name for path in root.iterdir()) == ["1", "current"]
+        open_index(root / "1", expected(analyzer))
+
+
+def test_equal_texts_are_encoded_once(tmp_path: Path, analyzer: Analyzer, encoder: BigramEncoder) -> None:
+    twins = [record("a", "同一个标题", "同一段正文。"), record("b", "同一个标题", "同一段正文。")]
+    build_generation(twins, Plan(tmp_path, analyzer, encoder))
+    assert sorted(encoder.encoded) == ["同一个标题", "同一段正文。"]
+
+
+def test_vectors_of_a_damaged_generation_are_not_reused(root: Path, analyzer: Analyzer) -> None:
+    path = root / "1" / "vectors.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    second = BigramEncoder()
+    build_generation(RECORDS, Plan(root, analyzer, second))
+    assert len(second.encoded) == 6
 
 
 def _differs(folder: Path, intact: Path, analyzer: Analyzer) -> bool:
