@@ -21,7 +21,7 @@ FLOORS = {
     "emotional": (0.44, 0.76),
     "typo": (0.68, 0.86),
     "pinyin": (0.60, 0.84),
-    "traditional": (0.60, 0.90),
+    "traditional": (0.48, 0.90),
     "mixed": (0.42, 0.80),
     "english": (0.60, 0.84),
 }

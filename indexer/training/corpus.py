@@ -19,7 +19,6 @@ Fold = Callable[[str], str]
 
 OWN_DATA = Path(__file__).parent.parent / "training_data"
 OWN_ARTICLES = Path(__file__).parent.parent.parent / "articles"
-SAYINGS_WEIGHT = 0.2
 OWN_REPEATS = 4
 """How often the project's own texts count among the documents: they are few and closest to what is asked."""
 
@@ -85,7 +84,6 @@ def read_own(own: OwnData) -> Corpus:
     """The project's own intents, articles, synonyms and unrelated talk."""
     corpus = Corpus()
     _read_intents(own.folder / "intents.jsonl", corpus)
-    _read_sayings(own.folder / "synonyms.txt", corpus)
     _read_unrelated(own.folder / "unrelated.txt", corpus)
     _read_articles(own.articles, corpus)
     words = shipped_lexicon().synonyms
@@ -125,26 +123,16 @@ def _read_intents(file: Path, corpus: Corpus) -> None:
     corpus.documents.extend("\n".join([i["title"], i["answer"], *i["utterances"]]) for i in intents)
 
 
-def _lines(file: Path) -> list[str]:
-    return [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-
-
 def _intent_group(intent: dict[str, Any]) -> Group:
     title, answer, utterances = intent["title"], intent["answer"], intent["utterances"]
     # A title and a whole answer stand for their intent more than any one thing that people type.
     return Group((*utterances, title), (*[title] * 2, *[answer] * 2, *sentences(answer), *utterances))
 
 
-def _read_sayings(file: Path, corpus: Corpus) -> None:
-    if file.is_file():
-        rows = (tuple(filter(None, map(str.strip, line.split("|")))) for line in _lines(file))
-        corpus.add(Source("sayings (own)", tuple(Group(row, row) for row in rows), 0.8, weight=SAYINGS_WEIGHT))
-        corpus.hashes["sayings (own)"] = hash_files([file])
-
-
 def _read_unrelated(file: Path, corpus: Corpus) -> None:
     if file.is_file():
-        corpus.unrelated.extend(_lines(file))
+        lines = file.read_text(encoding="utf-8").splitlines()
+        corpus.unrelated.extend(line for line in lines if line and not line.startswith("#"))
         corpus.hashes["unrelated talk (own)"] = hash_files([file])
 
 

@@ -38,27 +38,6 @@ class Recall:
     questions: int
 
 
-SIMILARITY_SETS = ("ATEC", "LCQMC", "PAWSX", "STS-B")
-
-
-def measure(encoder: Encoder, fold: Fold, data: Path) -> dict[str, float]:
-    """All figures that the sets in the data folder allow, by name; sets that are not there are left out."""
-    figures: dict[str, float] = {}
-    train, dev, talk = (data / "intents" / f"{name}.jsonl" for name in ("train", "dev", "out_of_scope_dev"))
-    if train.is_file() and dev.is_file():
-        for protocol in ("cold", "warm"):
-            found = measure_intents(encoder, fold, train, dev, protocol == "warm")
-            for kind, recall in found.items():
-                figures |= {f"{protocol} {kind} R@1": recall.first, f"{protocol} {kind} R@5": recall.five}
-        if talk.is_file():
-            figures["unrelated talk, AUROC"] = measure_refusal(encoder, fold, train, dev, talk)
-    for name in SIMILARITY_SETS:
-        pairs = data / "similarity-zh" / name / f"{name}.test.data"
-        if pairs.is_file():
-            figures[f"{name}, Spearman x 100"] = measure_similarity(encoder, fold, pairs)
-    return figures
-
-
 def measure_intents(encoder: Encoder, fold: Fold, train: Path, dev: Path, warm: bool) -> dict[str, Recall]:
     """Recall by kind of utterance, with `all` over everything.
 

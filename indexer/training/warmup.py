@@ -7,46 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from indexer.training.fit import Mixture, Start
-from indexer.training.vocabulary import Vocabulary
 from search.types import FloatArray
 
-RARITY = 1e-3
-"""The a of a / (a + p(token)), the weight of frequent tokens at the start (Arora et al. 2017, SIF)."""
 WINDOW = 6
 CONTEXT_SMOOTHING = 0.75
-
-
-def starting_rows(documents: Sequence[Sequence[int]], vocabulary: Vocabulary, dimension: int, seed: int) -> Start:
-    """Co-occurrence vectors made shorter the more frequent their token, and what tokens share with each other."""
-    tokens = list(vocabulary.counts)
-    vectors = cooccurrence_vectors(documents, len(tokens), dimension, seed)
-    frequency = np.bincount(np.concatenate([np.asarray(d, dtype=np.int64) for d in documents]), minlength=len(tokens))
-    rarity = RARITY / (RARITY + frequency / frequency.sum())
-    rows: FloatArray = (vectors * rarity[:, None]).astype(np.float32)
-    return Start(rows, _characters(tokens), _spellings(tokens, vocabulary))
-
-
-def _characters(tokens: list[str]) -> Mixture:
-    numbers: dict[str, int] = {}
-    triples = [
-        (row, numbers.setdefault(character, len(numbers)), 1 / len(token))
-        for row, token in enumerate(tokens)
-        if not token.isascii()
-        for character in token
-    ]
-    return _mixture(triples, len(numbers))
-
-
-def _spellings(tokens: list[str], vocabulary: Vocabulary) -> Mixture:
-    row = {token: number for number, token in enumerate(tokens)}
-    readings = vocabulary.readings.items()
-    return _mixture([(row[s], row[t], share) for s, read in readings for t, share in read], len(tokens))
-
-
-def _mixture(triples: list[tuple[int, int, float]], parts: int) -> Mixture:
-    whole, part, share = np.array(triples, dtype=np.float64).reshape(-1, 3).T
-    return Mixture(whole.astype(np.int64), part.astype(np.int64), share.astype(np.float32), parts)
 
 
 def cooccurrence_vectors(documents: Sequence[Sequence[int]], tokens: int, dimension: int, seed: int) -> FloatArray:
