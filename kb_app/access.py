@@ -67,8 +67,12 @@ def require(principal: Principal, scope: Scope) -> None:
 def may_see(principal: Principal, facts: Facts, now: float) -> bool:
     """The visibility predicate: bots see what is public, published and in force; agents also what is internal;
     editors everything."""
-    if principal.role is not None and principal.role >= Role.EDITOR:
-        return True
+    is_editor = principal.role is not None and principal.role >= Role.EDITOR
+    return is_editor or may_be_offered(principal, facts, now)
+
+
+def may_be_offered(principal: Principal, facts: Facts, now: float) -> bool:
+    """Whether it may stand in an answer or be sent: editors read drafts and what is out of force, but find neither."""
     in_force = facts.valid_from <= now < facts.valid_until
     return facts.state is State.PUBLISHED and in_force and facts.audience <= principal.audience
 
@@ -93,7 +97,6 @@ def _sees(principal: Principal, ref: DocumentRef, known: dict[str, Facts], seen:
     if ref.id in seen:
         return principal.is_staff
     facts = known.get(ref.id)
-    # Drafts and archived articles are read by editors, but are no answers to anybody.
-    if facts is None or facts.state is not State.PUBLISHED or not may_see(principal, facts, now):
+    if facts is None or not may_be_offered(principal, facts, now):
         return False
     return principal.is_staff or ref.version == facts.version

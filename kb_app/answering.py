@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from indexer.redaction import Redactor
-from kb_app.access import Principal, may_see, visible_to
+from kb_app.access import Principal, may_be_offered, visible_to
 from kb_app.clock import stamp
 from kb_app.errors import BadInput, Unavailable
 from kb_app.kb import Kb
 from kb_app.store import articles, traffic
-from kb_app.store.articles import State, StoredArticle
+from kb_app.store.articles import StoredArticle
 from kb_app.store.database import TRAFFIC, Session
 from kb_app.store.traffic import AskedQuestion, Feedback
 from search.errors import SearchError
@@ -133,7 +133,7 @@ def _tied(
     owner = {name: key for key, article in found.items() for name in articles.names_of(article)}
     tied: dict[str, StoredArticle] = {}
     for script in articles.scripts_of(session, list(owner)):
-        if script.facts.state is State.PUBLISHED and may_see(principal, script.facts, now):
+        if may_be_offered(principal, script.facts, now):
             tied.setdefault(owner[script.content.source], script)
     return tied
 

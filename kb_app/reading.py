@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kb_app import indexing
-from kb_app.access import Principal, may_see, visible_to
+from kb_app.access import Principal, may_be_offered, may_see, visible_to
 from kb_app.errors import KbError, NotFound
 from kb_app.kb import Kb
 from kb_app.store import articles, tickets
@@ -63,7 +63,7 @@ def scripts(kb: Kb, text: str, principal: Principal) -> list[StoredArticle]:
             found = [script for key in ids if (script := articles.get(session, key))]
         else:
             found = [a for a in articles.published(session) if a.facts.kind is Kind.SCRIPT]
-    return [script for script in found if may_see(principal, script.facts, kb.clock())][:LISTED]
+    return [script for script in found if may_be_offered(principal, script.facts, kb.clock())][:LISTED]
 
 
 def categories(kb: Kb, principal: Principal) -> list[tuple[Category, int]]:

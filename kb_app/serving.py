@@ -135,13 +135,14 @@ def serve_web(kb: Kb, descriptor: int, lifeline: int) -> None:
 
     from kb_app.app import create_app
 
+    # First of all: what is still being loaded when the parent dies ends as well.
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     app = create_app(kb)
     _warm(kb)
     bound = socket.socket(fileno=descriptor)
     server = waitress.create_server(
         app, sockets=[bound], threads=kb.settings.threads, ident=None, clear_untrusted_proxy_headers=True
     )
-    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     signal.signal(signal.SIGTERM, _raise_exit)
     try:
         server.run()

@@ -36,13 +36,13 @@ def save_model(folder: Path, tokenizer: Tokenizer, rows: FloatArray) -> None:
     `embeddings` and `weights`: half of fp16, and full precision once loaded, so that a text without
     known tokens is zero and not NaN.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     folder.mkdir(parents=True, exist_ok=True)
     scales = np.abs(rows).max(axis=1) / 127
     steps = np.divide(rows, scales[:, None], out=np.zeros_like(rows), where=scales[:, None] > 0)
     tensors = {"embeddings": np.rint(steps).astype(np.int8), "weights": scales.astype(np.float32)}
-    save_file(tensors, folder / "model.safetensors")
+    (folder / "model.safetensors").write_bytes(save(tensors))
     (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
     (folder / "modules.json").write_text(json.dumps(_MODULES, indent=2) + "\n", encoding="utf-8")
     (folder / "config_sentence_transformers.json").write_text(json.dumps(_CONFIG, indent=2) + "\n", encoding="utf-8")

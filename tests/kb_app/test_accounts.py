@@ -36,7 +36,9 @@ def test_a_given_password_is_used_and_written_nowhere(tmp_path) -> None:  # type
     assert accounts.first_administrator(kb) == ("admin", None)
     assert accounts.sign_in(kb, "admin", "a long enough one")
     assert not list(kb.settings.home.glob("*password*"))
-    assert b"a long enough one" not in (kb.settings.home / "knowledge.sqlite-wal").read_bytes()
+    kept = b"".join(path.read_bytes() for path in kb.settings.home.rglob("*") if path.is_file())
+    assert b"admin" in kept
+    assert b"a long enough one" not in kept
     kb.close()
 
 
@@ -82,12 +84,53 @@ def test_a_session_ends_by_the_clock_by_disabling_and_by_a_new_password(kb: Kb, 
     assert accounts.person(kb, old) is None
 
 
+def test_a_locked_account_is_told_to_wait(client: FlaskClient) -> None:
+    form = {"login": "agent", "password": "wrong password", "csrf_token": csrf(client)}
+    statuses = [client.post("/sign-in", data=form).status_code for _ in range(6)]
+    assert statuses == [401] * 5 + [429]
+    assert client.post("/sign-in", data=form).headers["Retry-After"] == "60"
+
+
+def test_a_disabled_user_is_out_with_the_next_request(client: FlaskClient, kb: Kb) -> None:
+    sign_in(client, "agent")
+    assert client.get("/").status_code == 200
+    accounts.set_disabled(kb, "agent", True, "test")
+    assert client.get("/").status_code == 302
+    assert client.get("/api/v1/categories").status_code == 401
+    accounts.set_disabled(kb, "agent", False, "test")
+    assert client.get("/").status_code == 302
+
+
+def test_signing_in_needs_the_form_token(client: FlaskClient) -> None:
+    assert client.post("/sign-in", data={"login": "agent", "password": PASSWORD}).status_code == 403
+    sign_in(client, "agent")
+    assert client.post("/sign-out").status_code == 403
+    assert client.get("/").status_code == 200
+
+
 @pytest.mark.parametrize(
-    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "/a\nb", "javascript:alert(1)"]
+    "target",
+    [
+        "//evil",
+        "/\\/evil",
+        "/%5cevil@/\t",
+        "http:evil",
+        " //evil",
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "\\\\evil",
+        "/a\nb",
+        "javascript:alert(1)",
+    ],
 )
 def test_signing_in_never_leads_elsewhere(client: FlaskClient, target: str) -> None:
     data = {"login": "agent", "password": PASSWORD, "next": target, "csrf_token": csrf(client)}
     assert client.post("/sign-in", data=data).headers["Location"] == "/"
+    # Who is signed in already is led on at once, but nowhere else either.
+    assert client.get("/sign-in", query_string={"next": target}).headers["Location"] == "/"
+    form = {"next": target, "csrf_token": csrf(client)}
+    assert client.post("/language/en", data=form).headers["Location"] == "/"
 
 
 def test_signing_in_leads_back(client: FlaskClient) -> None:

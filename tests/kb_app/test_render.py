@@ -476,13 +476,14 @@ def test_brackets_neither_hang_nor_stop_what_comes_after() -> None:
     ("markdown", "reason"),
     [
         (
-            f"[a]: https://example.com/{'x' * 60_000}\n\n" + "[a], " * 20_000,
+            f"[a]: https://example.com/{'x' * 3_900}\n\n" + "[a], " * 30_000,
             "too much memory|too large when rendered|too long",
         ),
         (f"[a]: https://example.com/{'x' * 3_900}\n\n" + "[a], " * 1_500, "too large when rendered"),
+        (f"[a](https://example.com/{'x' * 5_000})", "more than 4000 characters"),
         ("1. " * 2_000 + "a", "nested too deeply"),
     ],
-    ids=["memory", "output", "depth"],
+    ids=["memory", "output", "address", "depth"],
 )
 def test_bombs_are_refused(markdown: str, reason: str) -> None:
     with Renderer(memory_mb=256) as renderer:

@@ -55,19 +55,17 @@ def test_it_answers_refuses_a_second_follows_edits_and_stops(served: Served, pla
     answers = [json.dumps(served.ask(bot, "白鲸会员怎么退"), ensure_ascii=False) for _ in range(6)]
     assert all("九天内" in answer for answer in answers)
 
-    assert served.stop() == 0
-    assert gone(list(children), 1)
-    assert "Traceback" not in served.said
-
-
-def test_what_an_editor_publishes_is_found_within_five_seconds(served: Served, place: Path, bot: str) -> None:
     rewrite(place, "a_public01", "白鲸会员十一天内可退。")
     deadline = time.monotonic() + 5
     while "十一天" not in json.dumps(served.ask(bot, "白鲸会员怎么退"), ensure_ascii=False):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    # The article's file says the same now.
-    assert "十一天内" in (place / "articles" / "made" / "public.md").read_text("utf-8")
+    assert "十一天内" in path.read_text("utf-8")
+
+    # As Ctrl-C does.
+    assert served.stop(signal.SIGINT) == 0
+    assert gone(list(children), 1)
+    assert "Traceback" not in served.said
 
 
 def test_a_killed_child_is_revived_and_orphans_end(served: Served, bot: str) -> None:
@@ -102,12 +100,6 @@ def test_a_burst_of_signals_stops_it_as_well(served: Served) -> None:
     assert time.monotonic() - start < 10
     assert gone(children, 1)
     assert "is killed" not in served.said
-
-
-def test_ctrl_c_stops_it(served: Served) -> None:
-    children = list(served.children())
-    assert served.stop(signal.SIGINT) == 0
-    assert gone(children, 1)
 
 
 def test_a_first_start_makes_everything(tmp_path: Path) -> None:

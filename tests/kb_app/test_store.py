@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from kb_app import publishing
 from kb_app.errors import Unavailable
@@ -47,16 +49,43 @@ def test_the_files_sync_as_hard_as_they_should(kb: Kb) -> None:
 
 
 def test_a_version_its_audit_and_its_outbox_row_are_one_transaction(kb: Kb) -> None:
+    before = every_row(kb)
     with kb.database.read() as session:
         stored = articles.get(session, "a_public01")
-        before = (journal.last_outbox_id(session), len(list(journal.entries(session))))
     assert stored
+    changed = replace(stored.content, title="改了", category="new-category")
+    touched = set[str]()
     with pytest.raises(RuntimeError), kb.database.write() as session:
-        publishing.save_version(session, kb, stored.slug, stored.content, Html("", ""), Origin("test", "x"))
+        publishing.save_version(session, kb, "new-slug", changed, Html("", ""), Origin("test", "x"))
+        session.flush()
+        for name, rows in before.items():
+            if session.execute(select(func.count()).select_from(Knowledge.metadata.tables[name])).scalar() != len(rows):
+                touched.add(name)
         raise RuntimeError
+    assert touched == {"article_versions", "slug_aliases", "categories", "audit", "outbox"}
+    assert every_row(kb) == before
+
+
+def every_row(kb: Kb) -> dict[str, list[object]]:
     with kb.database.read() as session:
-        assert (journal.last_outbox_id(session), len(list(journal.entries(session)))) == before
-        assert articles.get(session, "a_public01").facts.version == stored.facts.version  # type: ignore[union-attr]
+        return {table.name: list(session.execute(select(table))) for table in Knowledge.metadata.sorted_tables}
+
+
+def test_what_was_stored_is_all_there(kb: Kb) -> None:
+    with kb.database.read() as session:
+        stored = articles.get(session, "a_public01")
+        newest = journal.last_outbox_id(session)
+    assert stored
+    publishing.publish(kb, "new-slug", stored.content, Origin("test", "x"))
+    with kb.database.read() as session:
+        assert journal.last_outbox_id(session) == newest + 1
+        last = list(journal.entries(session))[-1]
+    assert (last.actor, last.action, last.subject, last.detail) == (
+        "test",
+        "article.published",
+        "a_public01",
+        {"version": 2},
+    )
 
 
 def test_a_renamed_article_keeps_its_old_links(kb: Kb) -> None:
@@ -69,13 +98,26 @@ def test_a_renamed_article_keeps_its_old_links(kb: Kb) -> None:
         assert articles.by_slug(session, "new-name").facts.id == "a_public01"  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("tamper", ["UPDATE audit SET actor='x' WHERE id=2", "DELETE FROM audit WHERE id=2"])
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        "UPDATE audit SET actor='x' WHERE id=2",
+        "UPDATE audit SET detail='{}' WHERE id=(SELECT max(id) FROM audit)",
+        "UPDATE audit SET at='2000-01-01T00:00:00Z' WHERE id=1",
+        "DELETE FROM audit WHERE id=2",
+        "DELETE FROM audit WHERE id=1",
+        "DELETE FROM audit WHERE id=(SELECT max(id) FROM audit)",
+    ],
+)
 def test_a_changed_audit_log_shows(kb: Kb, tamper: str) -> None:
     with kb.database.read() as session:
         assert journal.broken_links(session) == []
         assert session.query(AuditRow).count() > 3
     with kb.database.write() as session:
         session.execute(text(tamper))
+    with kb.database.write() as session:
+        # The end of a log that was cut shows as soon as it goes on.
+        journal.record(session, "now", "test", "went on", "x")
     with kb.database.read() as session:
         assert journal.broken_links(session)
 
@@ -96,6 +138,18 @@ def test_readers_do_not_wait_for_a_writer(kb: Kb) -> None:
         assert articles.get(session, "a_public01").content.owner == ""  # type: ignore[union-attr]
     done.set()
     writer.join()
+
+
+def test_a_writer_does_not_wait_for_a_reader_who_keeps_a_snapshot(kb: Kb) -> None:
+    with kb.database.read() as reader:
+        before = journal.last_outbox_id(reader)
+        start = time.monotonic()
+        with kb.database.write() as session:
+            journal.announce(session, journal.Topic.ARTICLE, "a_public01", "now")
+        assert time.monotonic() - start < 5
+        assert journal.last_outbox_id(reader) == before
+    with kb.database.read() as session:
+        assert journal.last_outbox_id(session) == before + 1
 
 
 def test_writers_take_turns(kb: Kb) -> None:

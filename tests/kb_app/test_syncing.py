@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from dataclasses import replace
@@ -15,7 +16,7 @@ from kb_app.store import articles, tickets
 from kb_app.store.articles import State
 from kb_app.syncing import Source
 from search.types import Audience
-from tests.kb_app.conftest import TICKET
+from tests.kb_app.conftest import TICKET, rewrite
 
 
 def get(kb: Kb, key: str) -> articles.StoredArticle:
@@ -136,9 +137,54 @@ def test_a_folder_in_place_of_a_file_and_a_dangling_link(kb: Kb) -> None:
     assert [problem.path for problem in report.problems] == ["link.md"]
 
 
+def test_an_article_folder_that_cannot_be_written(kb: Kb, monkeypatch: pytest.MonkeyPatch) -> None:
+    (kb.settings.articles / "new.md").write_text("# 没有编号的一篇\n\n正文", "utf-8")
+    rewrite(kb.settings.home.parent, "a_public01", "白鲸会员八天内可退。")
+    write = Path.write_bytes
+
+    def refuse(path: Path, data: bytes) -> int:
+        if path.is_relative_to(kb.settings.articles):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    report = syncing.sync(kb)
+    assert report.added == ["new.md"]
+    assert [problem.path for problem in report.problems] == ["new.md"]
+    assert "Read-only" in report.problems[0].reason
+    assert "KB_ARTICLES_WRITE=0" in report.problems[0].hint
+    # What was published is searched all the same, and the second time nothing is new.
+    indexing.catch_up(kb)
+    assert indexing.differences(kb) == []
+    again = syncing.sync(kb)
+    assert (again.added, again.changed, again.archived, again.problems) == ([], [], [], [])
+    monkeypatch.undo()
+    assert syncing.write_back(kb) == ["made/public.md"]
+
+
+def test_a_file_nobody_may_read(kb: Kb, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = kb.settings.articles / "made" / "public.md"
+    read = Path.read_bytes
+
+    def refuse(self: Path) -> bytes:
+        if self == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    report = syncing.sync(kb)
+    assert [(problem.path, problem.hint) for problem in report.problems] == [("made/public.md", "Check its rights.")]
+    # It is there, and so is its article.
+    assert report.archived == []
+    assert get(kb, "a_public01").facts.state is State.PUBLISHED
+
+
 def test_gb18030_files_go_in(kb: Kb) -> None:
     (kb.settings.articles / "gb.md").write_bytes("# 国标编码\n\n正文".encode("gb18030"))
     assert "gb.md" in syncing.sync(kb).added
+    # The id went in as GB18030 too: the file is still what it was, and nothing is new.
+    assert (kb.settings.articles / "gb.md").read_bytes().decode("gb18030").endswith("# 国标编码\n\n正文")
+    assert syncing.sync(kb).changed == []
 
 
 def test_importing_twice_is_importing_once(kb: Kb, tmp_path: Path) -> None:
