@@ -31,15 +31,17 @@ def init_app(app: Flask) -> None:
 @blueprint.post("/api/v1/search")
 def search() -> ResponseReturnValue:
     """Answer a question."""
-    return _search(_body(SearchRequest))
+    who = _searcher()
+    return _search(_body(SearchRequest), who)
 
 
 @blueprint.get("/api/v1/search")
 def search_quickly() -> ResponseReturnValue:
     """Answer a question from the address line."""
+    who = _searcher()
     given: dict[str, Any] = {"query": request.args.get("q", ""), "kinds": request.args.getlist("kind")}
     given |= {name: request.args[name] for name in ("mode", "top_k") if name in request.args}
-    return _search(_validated(SearchRequest, given))
+    return _search(_validated(SearchRequest, given), who)
 
 
 @blueprint.post("/api/v1/feedback")
@@ -111,8 +113,7 @@ def readyz() -> ResponseReturnValue:
     return jsonify(status="ready" if state.ready else "not ready", **state.checks), 200 if state.ready else 503
 
 
-def _search(sent: SearchRequest) -> ResponseReturnValue:
-    who = _searcher()
+def _search(sent: SearchRequest, who: Principal) -> ResponseReturnValue:
     asked = answering.ask(the_kb(), _question(sent, sent.filters), who)
     return jsonify(present.answer_json(asked, who, "html" in sent.include))
 

@@ -106,7 +106,8 @@ def test_html_is_escaped(client: FlaskClient, key: str) -> None:
 def test_bad_questions_say_how_to_mend_them(
     client: FlaskClient, key: str, body: dict[str, object], status: int, code: str
 ) -> None:
-    response = client.post("/api/v1/search", json=body, headers=bearer(key))
+    sent = json.dumps(body)
+    response = client.post("/api/v1/search", data=sent, content_type="application/json", headers=bearer(key))
     error = response.get_json()["error"]
     assert (response.status_code, error["code"]) == (status, code)
     assert error["message"]

@@ -36,7 +36,7 @@ def harmless(page: str) -> None:
         assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
         assert not (attributes.get("href") or "").lower().startswith(("javascript:", "data:"))
         if tag == "img":
-            assert (attributes["src"] or "").startswith("/static/")
+            assert ":" not in (attributes.get("src") or "")
         if tag == "script":
             assert attributes.get("type") == "application/json" or (attributes["src"] or "").startswith("/static/js/")
 
@@ -69,8 +69,8 @@ def test_html_in_every_field_of_an_article(client: FlaskClient, kb: Kb, kind: Ki
 def test_html_in_a_ticket(client: FlaskClient, kb: Kb) -> None:
     path = kb.settings.home / "evil.jsonl"
     path.write_text(
-        '{"id": "E", "subject": "%s", "status": "resolved", "created_at": "2026-03-01T10:00:00+08:00", "channel": "%s", '
-        '"messages": [{"from": "customer", "text": "%s"}, {"from": "agent", "text": "可以的 %s"}]}' % ((EVIL,) * 4),
+        '{"id": "E", "subject": "%s", "status": "resolved", "created_at": "2026-03-01T10:00:00+08:00", '
+        '"messages": [{"from": "customer", "text": "%s"}, {"from": "agent", "text": "可以的 %s"}]}' % ((EVIL,) * 3),
         "utf-8",
     )
     assert importing.import_tickets(kb, path, "evil").added == 1
