@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.chunking import passages as passages_of
-from indexer.embedding import HASH_BYTES, embed, known_vectors, text_to_encode
+from indexer.embedding import HASH_BYTES, centroids, embed, known_vectors, text_to_encode
 from indexer.records import Record
 from search.analysis import Analyzer
 from search.columns import Codes, rows_of
@@ -110,7 +111,7 @@ def _write(corpus: _Corpus, folder: Path, number: int, plan: Plan) -> Manifest:
     write_records(folder / "completions.jsonl", (asdict(entry) for entry in _completions(corpus, plan.analyzer)))
     write_calibration(folder / "calibration.json", plan.calibration)
     _write_lexical(corpus, folder / "lexical", len(rows), plan)
-    _write_vectors(corpus, folder, plan)
+    _write_vectors(corpus, rows, folder, plan)
     plan.progress("seal", 0, 1)
     manifest = Manifest(
         format=FORMAT,
@@ -159,9 +160,10 @@ def _write_lexical(corpus: _Corpus, folder: Path, total: int, plan: Plan) -> Non
     write_lexical(plan.lexical, folder, stream())
 
 
-def _write_vectors(corpus: _Corpus, folder: Path, plan: Plan) -> None:
+def _write_vectors(corpus: _Corpus, rows: NDArray[np.void], folder: Path, plan: Plan) -> None:
     if plan.encoder is None:
         np.save(folder / "vectors.npy", np.zeros((0, 0), np.float32), allow_pickle=False)
+        np.save(folder / "centroids.npy", np.zeros((0, 0), np.float32), allow_pickle=False)
         np.save(folder / "hashes.npy", np.zeros((0, HASH_BYTES), np.uint8), allow_pickle=False)
         return
     texts = [text_to_encode(passage, plan.analyzer.fold) for _, passage in corpus.flat()]
@@ -174,6 +176,7 @@ def _write_vectors(corpus: _Corpus, folder: Path, plan: Plan) -> None:
 
     matrix, hashes = embed(texts, plan.encoder, _known(plan), report)
     np.save(folder / "vectors.npy", matrix, allow_pickle=False)
+    np.save(folder / "centroids.npy", centroids(matrix, rows), allow_pickle=False)
     np.save(folder / "hashes.npy", hashes, allow_pickle=False)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.encoder import Encoder
 from search.errors import SearchError
@@ -14,6 +15,9 @@ from search.generation import read_manifest, verify
 from search.types import FloatArray, Passage, Role
 
 BATCH = 2048
+TITLE_WEIGHT = 2.0
+BODY_WEIGHT = 2.0
+"""Of the sections together: a long article is no less about its title and questions than a short one."""
 HASH_BYTES = 16
 
 
@@ -64,3 +68,30 @@ def embed(
         progress(len(batch))
     packed = np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(len(texts), HASH_BYTES)
     return matrix, packed
+
+
+def centroids(matrix: FloatArray, rows: NDArray[np.void]) -> FloatArray:
+    """Unit vectors (documents, dimension): what each document says as a whole.
+
+    The weighted mean of its passages: the title TITLE_WEIGHT, each question 1, all sections together BODY_WEIGHT.
+    Passages for a narrower audience than the title's are left out, so that nobody's ranking tells of them.
+    `rows` are the passages' columns, in the order of `matrix`.
+    """
+    documents = rows["document"].astype(np.int64)
+    count = int(documents[-1]) + 1 if len(documents) else 0
+    first = np.searchsorted(documents, np.arange(count))
+    shown = rows["audience"] == rows["audience"][first][documents]
+    sections = shown & (rows["role"] == Role.SECTION)
+    of_document = np.bincount(documents[sections], minlength=count)[documents]
+    weight = np.select(
+        [~shown, rows["role"] == Role.TITLE, sections],
+        [0.0, TITLE_WEIGHT, BODY_WEIGHT / np.maximum(of_document, 1)],
+        1.0,
+    )
+    means = np.zeros((count, matrix.shape[1]), dtype=np.float32)
+    for start in range(0, len(documents), BATCH):
+        part = slice(start, start + BATCH)
+        np.add.at(means, documents[part], matrix[part] * weight[part, None].astype(np.float32))
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    unit: FloatArray = np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 0)
+    return unit

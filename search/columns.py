@@ -133,6 +133,11 @@ class Columns:
         count = int(self.rows["document"][-1]) + 1 if len(self.rows) else 0
         return np.searchsorted(self.rows["document"], np.arange(count + 1)).astype(np.int64)
 
+    def documents_of(self, selection: Selection) -> Selection:
+        """The same by document: one is allowed when its title is."""
+        allowed = selection.allowed[self.first[:-1]]
+        return Selection(selection.where, allowed, not allowed.any())
+
     @cached_property
     def _edges(self) -> NDArray[np.int64]:
         return np.unique(np.concatenate([self.rows["valid_from"], self.rows["valid_until"]]))

@@ -18,7 +18,7 @@ from search.columns import Selection, filter_of
 from search.confidence import Calibration, Evidence, decide
 from search.encoder import Encoder
 from search.errors import SearchError
-from search.fusion import SEMANTIC_SHARE, Candidate, fuse
+from search.fusion import SEMANTIC_SHARE, Candidate, Scale, fuse
 from search.generation import pointer_stamp
 from search.index import Expected, Index, open_current
 from search.ranking import Ranked, best_of_role, group
@@ -38,6 +38,8 @@ from search.types import (
 )
 
 CANDIDATES = 100
+GISTS = 40
+"""Documents proposed by all they say together; passages propose the others."""
 COMPLETIONS = 6
 CONTEXT_WEIGHT = 0.25
 SHORTLIST = 3
@@ -158,7 +160,10 @@ class Engine:
         with trace.stage("permission"):
             lexical, cosine = _permitted((lexical, cosine), index, visible)
         with trace.stage("fuse"):
-            ranked = group(fuse(lexical, cosine, question.weigher.ceiling, self._halves.share), index.columns)
+            scale = Scale(question.weigher.ceiling, self._halves.share if cosine else 0.0)
+            candidates = fuse(lexical, cosine, scale)
+            gists = _gists(question, index, {index.columns.documents[c.passage] for c in candidates}) if cosine else {}
+            ranked = group(candidates, gists, scale, index.columns)
         return _demoted(ranked, index, question.query.not_first)
 
     def _lexical(self, question: _Question, index: Index, trace: _Trace) -> dict[int, float]:
@@ -176,7 +181,7 @@ class Engine:
         if question.vector is None or index.vectors is None or not self._halves.dense:
             return {}
         found = dict(index.vectors.search(question.vector, question.selection, CANDIDATES))
-        missing = [passage for passage in lexical if passage not in found]
+        missing = [passage for passage in {**lexical, **_near(question, index)} if passage not in found]
         found.update(zip(missing, index.vectors.scores(question.vector, missing), strict=True))
         return found
 
@@ -293,6 +298,22 @@ def _context_terms(query: Query, analyzer: Analyzer) -> tuple[Term, ...]:
     own = set(analyzer.index_terms(query.text))
     words = dict.fromkeys(word for line in query.context[-2:] for word in analyzer.index_terms(line))
     return tuple(Term(word, CONTEXT_WEIGHT, "") for word in words if word not in own)
+
+
+def _near(question: _Question, index: Index) -> dict[int, None]:
+    """The allowed passages of the documents nearest by all they say together."""
+    assert question.vector is not None and index.centroids is not None
+    where = index.columns.documents_of(question.selection)
+    first, allowed = index.columns.first, question.selection.allowed
+    near = index.centroids.search(question.vector, where, GISTS)
+    passages = (n for document, _ in near for n in range(int(first[document]), int(first[document + 1])))
+    return {number: None for number in passages if allowed[number]}
+
+
+def _gists(question: _Question, index: Index, documents: set[int]) -> dict[int, float]:
+    assert question.vector is not None and index.centroids is not None
+    wanted = sorted(documents)
+    return dict(zip(wanted, index.centroids.scores(question.vector, wanted), strict=True))
 
 
 def _permitted(halves: Sequence[dict[int, float]], index: Index, visible: Visible) -> list[dict[int, float]]:

@@ -9,6 +9,24 @@ SEMANTIC_SHARE = 0.78
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """How two scores become one: `ceiling` is the largest BM25 possible, `share` (0..1) belongs to the cosine."""
+
+    ceiling: float
+    share: float = SEMANTIC_SHARE
+
+    def convex(self, lexical: float, cosine: float) -> float:
+        """(1 - a) bm25 / ceiling + a cosine, where the ceiling is what a passage would score that is all about every word.
+
+        Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023), section 4: a convex sum
+        keeps the distances between scores that reciprocal rank fusion throws away, and scaling by the theoretical
+        rather than the observed maximum keeps a weak best match weak.
+        """
+        words = lexical / self.ceiling if self.ceiling > 0 else 0.0
+        return (1 - self.share) * words + self.share * max(cosine, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A passage that an engine proposed. `lexical` is BM25, `cosine` is -1..1, `fused` orders; ranks from 1."""
 
@@ -20,26 +38,15 @@ class Candidate:
     semantic_rank: int | None = None
 
 
-def convex(lexical: float, ceiling: float, cosine: float, share: float = SEMANTIC_SHARE) -> float:
-    """(1 - a) bm25 / ceiling + a cosine, where the ceiling is what a passage would score that is all about every word.
-
-    Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023), section 4: a convex sum
-    keeps the distances between scores that reciprocal rank fusion throws away, and scaling by the theoretical
-    rather than the observed maximum keeps a weak best match weak.
-    """
-    return (1 - share) * (lexical / ceiling if ceiling > 0 else 0.0) + share * max(cosine, 0.0)
-
-
-def fuse(lexical: Mapping[int, float], cosine: Mapping[int, float], ceiling: float, share: float) -> list[Candidate]:
-    """Every proposed passage once, best first; without an encoder the lexical half stands alone."""
-    share = share if cosine else 0.0
+def fuse(lexical: Mapping[int, float], cosine: Mapping[int, float], scale: Scale) -> list[Candidate]:
+    """Every proposed passage once, best first."""
     lexical_ranks, semantic_ranks = _ranks(lexical), _ranks(cosine)
     fused = [
         Candidate(
             passage=passage,
             lexical=lexical.get(passage, 0.0),
             cosine=cosine.get(passage, 0.0),
-            fused=convex(lexical.get(passage, 0.0), ceiling, cosine.get(passage, 0.0), share),
+            fused=scale.convex(lexical.get(passage, 0.0), cosine.get(passage, 0.0)),
             lexical_rank=lexical_ranks.get(passage),
             semantic_rank=semantic_ranks.get(passage),
         )

@@ -3,7 +3,7 @@
 index/
   current          the number of the generation in use, replaced atomically
   7/manifest.json  written last: sizes and SHA-256 of every other file, and what made them
-  7/documents.jsonl passages.jsonl columns.npy vectors.npy hashes.npy completions.jsonl lexical/
+  7/documents.jsonl passages.jsonl columns.npy vectors.npy centroids.npy hashes.npy completions.jsonl lexical/
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from search.errors import IndexCorrupt, IndexMissing
 
-FORMAT = 2
+FORMAT = 3
 _CHUNK = 1 << 20
 
 

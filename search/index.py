@@ -20,7 +20,10 @@ from search.vectors import VectorIndex, open_vectors
 
 @dataclass(frozen=True)
 class Index:
-    """Everything one generation holds; immutable, shared by all threads."""
+    """Everything one generation holds; immutable, shared by all threads.
+
+    `vectors` has a row per passage, `centroids` one per document; both are None without a usable encoder.
+    """
 
     manifest: Manifest
     codes: Codes
@@ -28,6 +31,7 @@ class Index:
     columns: Columns
     lexical: LexicalIndex
     vectors: VectorIndex | None
+    centroids: VectorIndex | None
     completer: Completer
     calibration: Calibration
     _documents: Records
@@ -75,7 +79,8 @@ def open_index(folder: Path, expected: Expected) -> Index:
         codes=Codes(manifest.categories, manifest.products, manifest.tags),
         columns=Columns(np.load(folder / "columns.npy", allow_pickle=False), _tag_documents(folder, manifest)),
         lexical=open_lexical(manifest.lexical, folder / "lexical"),
-        vectors=_open_vectors(folder, manifest) if same_encoder else None,
+        vectors=_open_vectors(folder / "vectors.npy", manifest) if same_encoder else None,
+        centroids=_open_vectors(folder / "centroids.npy", manifest) if same_encoder else None,
         completer=Completer(_completions(folder)),
         calibration=read_calibration(folder / "calibration.json"),
         _documents=Records(folder / "documents.jsonl"),
@@ -83,10 +88,10 @@ def open_index(folder: Path, expected: Expected) -> Index:
     )
 
 
-def _open_vectors(folder: Path, manifest: Manifest) -> VectorIndex | None:
+def _open_vectors(path: Path, manifest: Manifest) -> VectorIndex | None:
     if not manifest.dimension:
         return None
-    return open_vectors(manifest.vectors, np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False))
+    return open_vectors(manifest.vectors, np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _tag_documents(folder: Path, manifest: Manifest) -> dict[int, list[int]]:

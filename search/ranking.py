@@ -7,44 +7,50 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.columns import KINDS, Columns
-from search.fusion import Candidate
+from search.fusion import Candidate, Scale
 from search.types import Kind, Role
 
 KIND_WEIGHT: Mapping[Kind, float] = {Kind.ARTICLE: 1.0, Kind.ANNOUNCEMENT: 1.0, Kind.SCRIPT: 0.97, Kind.TICKET: 0.85}
 """An article holds for everybody, a ticket for one customer: at equal evidence the article comes first."""
-SUPPORT = 0.15
-"""Share of the second-best kind of evidence (say, a section next to the title) that is added."""
+GIST_SHARE = 0.6
+"""How much of a document's score comes from all it says together; the rest from its best passage.
+
+The mean of a document's passages is a prototype of what is asked about it: one question that happens to use a
+customer's words beats it less easily than it beats another single question. Snell, Swersky and Zemel, "Prototypical
+Networks for Few-shot Learning" (2017).
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A document with its evidence, best passage first."""
+    """A document with its evidence, best passage first; `gist` is the cosine of all its passages together."""
 
     document: int
     score: float
+    gist: float
     evidence: tuple[Candidate, ...]
 
 
-def group(candidates: Iterable[Candidate], columns: Columns) -> list[Ranked]:
-    """One entry per document, best first: its best passage, plus a share of the best of another role."""
+def group(candidates: Iterable[Candidate], gists: Mapping[int, float], scale: Scale, columns: Columns) -> list[Ranked]:
+    """One entry per document, best first; `candidates` come best first, `gists` are cosines by document."""
     by_document: defaultdict[int, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         by_document[columns.documents[candidate.passage]].append(candidate)
-    ranked = [
-        Ranked(document, document_score(evidence, columns), tuple(evidence))
-        for document, evidence in by_document.items()
-    ]
+    ranked = []
+    for document, evidence in by_document.items():
+        gist = gists.get(document, 0.0)
+        kind = KINDS[int(columns.rows["kind"][evidence[0].passage])]
+        ranked.append(
+            Ranked(document, KIND_WEIGHT[kind] * document_score(evidence, gist, scale), gist, tuple(evidence))
+        )
     return sorted(ranked, key=lambda entry: (-entry.score, entry.document))
 
 
-def document_score(evidence: Sequence[Candidate], columns: Columns) -> float:
-    """Kind weight x (best passage + SUPPORT x best passage of another role); evidence is best first."""
-    best: dict[int, float] = {}
-    for candidate in evidence:
-        best.setdefault(columns.roles[candidate.passage], candidate.fused)
-    first, *others = sorted(best.values(), reverse=True)
-    kind = KINDS[int(columns.rows["kind"][evidence[0].passage])]
-    return KIND_WEIGHT[kind] * (first + SUPPORT * (others[0] if others else 0.0))
+def document_score(evidence: Sequence[Candidate], gist: float, scale: Scale) -> float:
+    """(1 - g) best passage + g (best words and gist), with g = GIST_SHARE."""
+    passage = max(candidate.fused for candidate in evidence)
+    whole = scale.convex(max(candidate.lexical for candidate in evidence), gist)
+    return (1 - GIST_SHARE) * passage + GIST_SHARE * whole
 
 
 def best_of_role(entry: Ranked, role: Role, columns: Columns) -> Candidate | None:

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexer.embedding import centroids
 from search.columns import ROW, Columns
 from search.confidence import Calibration, Evidence, decide, sigmoid
-from search.fusion import Candidate, convex, fuse
+from search.fusion import Candidate, Scale, fuse
 from search.quality import figure, ndcg_at_10, ranks_of, recall_at, reciprocal_rank
-from search.ranking import KIND_WEIGHT, SUPPORT, best_of_role, group
+from search.ranking import GIST_SHARE, KIND_WEIGHT, best_of_role, group
 from search.sentences import sentence_spans
 from search.suggest import Completer, Completion, completions_of, syllables
 from search.types import FOREVER, Audience, Decision, Kind, Passage, Role
@@ -21,19 +22,19 @@ UNIT = st.floats(0, 1)
 
 
 def test_convex_by_hand() -> None:
-    assert convex(5.0, 10.0, 0.8, 0.5) == pytest.approx(0.65)
-    assert convex(5.0, 0.0, -0.3, 0.5) == 0.0
+    assert Scale(10.0, 0.5).convex(5.0, 0.8) == pytest.approx(0.65)
+    assert Scale(0.0, 0.5).convex(5.0, -0.3) == 0.0
 
 
 def test_fusion_ranks_both_halves() -> None:
-    fused = fuse({1: 4.0, 2: 2.0}, {2: 0.9, 3: 0.5}, 10.0, 0.5)
+    fused = fuse({1: 4.0, 2: 2.0}, {2: 0.9, 3: 0.5}, Scale(10.0, 0.5))
     assert [c.passage for c in fused] == [2, 3, 1]
     assert {c.passage: (c.lexical_rank, c.semantic_rank) for c in fused} == {1: (1, None), 2: (2, 1), 3: (None, 2)}
 
 
 def test_without_an_encoder_the_words_decide() -> None:
-    assert [c.passage for c in fuse({1: 1.0, 2: 2.0}, {}, 4.0, 0.6)] == [2, 1]
-    assert fuse({2: 2.0}, {}, 4.0, 0.6)[0].fused == pytest.approx(0.5)
+    assert [c.passage for c in fuse({1: 1.0, 2: 2.0}, {}, Scale(4.0, 0.0))] == [2, 1]
+    assert fuse({2: 2.0}, {}, Scale(4.0, 0.0))[0].fused == pytest.approx(0.5)
 
 
 @given(UNIT, UNIT, UNIT, UNIT)
@@ -163,9 +164,8 @@ def test_titles_of_several_lines_are_found_by_every_line() -> None:
 
 @given(st.dictionaries(st.integers(0, 20), UNIT, max_size=9), st.dictionaries(st.integers(0, 20), UNIT, max_size=9))
 def test_fusion_is_the_sum_written_out(lexical: dict[int, float], cosine: dict[int, float]) -> None:
-    fused = fuse(lexical, cosine, 2.0, 0.4)
-    share = 0.4 if cosine else 0.0
-    wanted = {p: (1 - share) * lexical.get(p, 0) / 2 + share * cosine.get(p, 0) for p in {*lexical, *cosine}}
+    fused = fuse(lexical, cosine, Scale(2.0, 0.4))
+    wanted = {p: 0.6 * lexical.get(p, 0) / 2 + 0.4 * cosine.get(p, 0) for p in {*lexical, *cosine}}
     assert {c.passage: c.fused for c in fused} == pytest.approx(wanted)
     assert fused == sorted(fused, key=lambda c: (-c.fused, c.passage))
 
@@ -176,23 +176,24 @@ def columns(*rows: tuple[int, Kind, Role]) -> Columns:
     )
 
 
-def test_a_document_is_its_best_passage_and_a_share_of_its_best_other_role() -> None:
+def test_a_document_is_its_best_passage_and_what_it_says_as_a_whole() -> None:
     table = columns(
         (0, Kind.ARTICLE, Role.TITLE),
-        (0, Kind.ARTICLE, Role.SECTION),
         (0, Kind.ARTICLE, Role.SECTION),
         (1, Kind.TICKET, Role.TITLE),
         (2, Kind.SCRIPT, Role.SECTION),
     )
-    scores = {0: 0.5, 1: 0.6, 2: 0.4, 3: 0.9, 4: 0.1}
-    candidates = [Candidate(p, 0.0, 0.0, s) for p, s in sorted(scores.items(), key=lambda e: -e[1])]
-    ranked = group(candidates, table)
-    assert [(entry.document, entry.score) for entry in ranked] == [
-        (1, pytest.approx(KIND_WEIGHT[Kind.TICKET] * 0.9)),
-        (0, pytest.approx(0.6 + SUPPORT * 0.5)),
-        (2, pytest.approx(KIND_WEIGHT[Kind.SCRIPT] * 0.1)),
+    scale = Scale(2.0, 0.5)
+    candidates = fuse({0: 1.0, 2: 2.0}, {0: 0.1, 1: 0.8, 2: 0.9, 3: 0.2}, scale)
+    ranked = group(candidates, {0: 0.6, 1: 0.7}, scale, table)
+    article = (1 - GIST_SHARE) * 0.4 + GIST_SHARE * (0.5 * 1.0 / 2.0 + 0.5 * 0.6)
+    ticket = (1 - GIST_SHARE) * (0.5 + 0.45) + GIST_SHARE * (0.5 + 0.5 * 0.7)
+    assert [(entry.document, entry.score, entry.gist) for entry in ranked] == [
+        (1, pytest.approx(KIND_WEIGHT[Kind.TICKET] * ticket), 0.7),
+        (0, pytest.approx(article), 0.6),
+        (2, pytest.approx(KIND_WEIGHT[Kind.SCRIPT] * (1 - GIST_SHARE) * 0.1), 0.0),
     ]
-    assert [c.passage for c in ranked[1].evidence] == [1, 0, 2]
+    assert [c.passage for c in ranked[1].evidence] == [1, 0]
     found = best_of_role(ranked[1], Role.TITLE, table)
     assert found is not None
     assert found.passage == 0
@@ -201,7 +202,21 @@ def test_a_document_is_its_best_passage_and_a_share_of_its_best_other_role() -> 
 
 def test_at_equal_evidence_the_article_comes_before_the_ticket() -> None:
     table = columns((0, Kind.TICKET, Role.TITLE), (1, Kind.ARTICLE, Role.TITLE))
-    assert [r.document for r in group([Candidate(0, 0, 0, 0.5), Candidate(1, 0, 0, 0.5)], table)] == [1, 0]
+    candidates = [Candidate(0, 0, 0, 0.5), Candidate(1, 0, 0, 0.5)]
+    assert [r.document for r in group(candidates, {}, Scale(1.0), table)] == [1, 0]
+
+
+def test_a_centroid_weighs_title_questions_and_sections_and_leaves_out_what_is_narrower() -> None:
+    roles = [(0, 0, Role.TITLE), (0, 0, Role.QUESTION), (0, 0, Role.SECTION), (0, 0, Role.SECTION)]
+    roles += [(0, 1, Role.SECTION), (1, 1, Role.TITLE), (1, 1, Role.SECTION)]
+    table = np.array([(d, 0, audience, role, 0, 0, 0, FOREVER) for d, audience, role in roles], dtype=ROW)
+    found = centroids(np.eye(7, dtype=np.float32), table)
+    wanted = np.array([[2, 1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 2, 2]], dtype=np.float32)
+    assert found == pytest.approx(wanted / np.linalg.norm(wanted, axis=1, keepdims=True))
+
+
+def test_centroids_of_nothing() -> None:
+    assert centroids(np.zeros((0, 4), np.float32), np.array([], dtype=ROW)).shape == (0, 4)
 
 
 def test_without_an_encoder_confidence_is_still_a_monotone_probability() -> None:
