@@ -26,9 +26,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the size of functions and files
 bench: $(VENV)/.dev ## Build and query times; DATA=folder adds its helpcenter-zh
 	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA))
 
-eval: $(VENV)/.run ## How well the shipped questions are answered; DATA=folder adds its intents
-	$(BIN)/kb eval
-	@$(if $(DATA),$(BIN)/python benchmarks/intents.py --data $(DATA),echo "DATA= is not given: the public question sets are left out")
+eval: $(VENV)/.run ## Tables of answer quality as Markdown; DATA=folder adds the public sets
+	@$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA))
 
 train: $(VENV)/.run ## Train the shipped encoder anew from DATA=folder
 	$(BIN)/kb model train $(if $(DATA),--data $(DATA))

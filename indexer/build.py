@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +23,8 @@ from search.errors import SearchError
 from search.generation import FORMAT, Manifest, current_number, next_number, seal, set_current, write_manifest
 from search.lexical import write_lexical
 from search.passages import document_record, passage_record, write_records
-from search.suggest import Completion, completions_of
+from search.spelling.vocabulary import Tally
+from search.suggest import Completion, completions_of, syllables
 from search.types import Document, FloatArray, IntArray, Kind, Passage, Role
 
 Progress = Callable[[str, int, int], None]
@@ -110,6 +112,7 @@ def _write(corpus: _Corpus, folder: Path, number: int, plan: Plan) -> Manifest:
     write_records(folder / "passages.jsonl", (passage_record(passage) for _, passage in corpus.flat()))
     write_records(folder / "completions.jsonl", (asdict(entry) for entry in _completions(corpus, plan.analyzer)))
     write_calibration(folder / "calibration.json", plan.calibration)
+    _write_spelling(corpus, folder, plan)
     _write_lexical(corpus, folder / "lexical", len(rows), plan)
     _write_vectors(corpus, rows, folder, plan)
     plan.progress("seal", 0, 1)
@@ -158,6 +161,13 @@ def _write_lexical(corpus: _Corpus, folder: Path, total: int, plan: Plan) -> Non
 
     folder.mkdir()
     write_lexical(plan.lexical, folder, stream())
+
+
+def _write_spelling(corpus: _Corpus, folder: Path, plan: Plan) -> None:
+    tally = Tally(plan.analyzer, syllables, int(time.time()))
+    for document, own in zip(corpus.documents, corpus.passages, strict=True):
+        tally.add(document, own)
+    tally.save(folder)
 
 
 def _write_vectors(corpus: _Corpus, rows: NDArray[np.void], folder: Path, plan: Plan) -> None:

@@ -17,6 +17,7 @@ from kb_app.store import articles, journal, tickets
 from kb_app.store.articles import StoredArticle
 from kb_app.store.database import Session
 from kb_app.store.tickets import StoredTicket
+from search.confidence import Calibration, read_calibration
 from search.errors import IndexCorrupt, SearchError
 from search.generation import Manifest, current_number, quarantine, read_manifest, verify
 from search.index import Expected, open_current
@@ -56,9 +57,16 @@ def build(kb: Kb, progress: Progress | None = None) -> Manifest:
             analyzer=kb.analyzer,
             encoder=kb.encoder,
             outbox_id=journal.last_outbox_id(session),
+            calibration=calibration(kb),
             **({"progress": progress} if progress else {}),
         )
         return build_generation(records(session), plan)
+
+
+def calibration(kb: Kb) -> Calibration:
+    """The calibration fitted here, or the one that ships."""
+    path = kb.settings.calibration
+    return read_calibration(path) if path.exists() else Calibration()
 
 
 def catch_up(kb: Kb, progress: Progress | None = None) -> Manifest | None:

@@ -108,6 +108,11 @@ class Settings:
     log_level: str
 
     @property
+    def calibration(self) -> Path:
+        """What a confidence means here, once `kb calibrate` has found out."""
+        return self.home / "calibration.json"
+
+    @property
     def index_root(self) -> Path:
         """Where generations live."""
         return self.home / "index"

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from search.lexicon import Lexicon
+
+if TYPE_CHECKING:
+    from rjieba import Jieba
 
 VERSION = "1"
 """Raise when the terms of an unchanged text change: indexes made before are then rebuilt."""
 
 SYNONYM_WEIGHT = 0.4
 _RUN = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*|[\u3400-\u9fff\U00020000-\U0003134f]+")
+_HAN = re.compile(r"[\u3400-\u9fff]+")
 _CODE_PART = re.compile(r"[a-z]+|[0-9]+")
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ud800-\udfff"
@@ -49,8 +54,11 @@ class Analyzer:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        self._segment = _segmenter(lexicon)
-        self._simplify = _simplifier()
+        jieba = _jieba(lexicon)
+        self._segment = _segmenter(jieba)
+        self._is_word: Callable[[str], bool] = jieba.has_word
+        self._simplify = _converter("t2s")
+        self._simplify_phrases = _converter("tw2sp")
         self._stem = _stemmer()
         self._synonyms = {self._stem(w): tuple(map(self._stem, own)) for w, own in lexicon.synonyms.items()}
 
@@ -64,6 +72,24 @@ class Analyzer:
         text = _plain(text)
         return text if text.isascii() else self._simplify(text)
 
+    def fold_question(self, text: str) -> str:
+        """As `fold`, and in traditional text the words of Taiwan and Hong Kong become those of the mainland."""
+        plain = _plain(text)
+        folded = plain if plain.isascii() else self._simplify(plain)
+        return folded if folded == plain else self._simplify(self._simplify_phrases(plain))
+
+    def is_word(self, folded: str) -> bool:
+        """Whether the dictionary or the lexicon has this word."""
+        return self._is_word(folded)
+
+    def han_words(self, folded: str) -> set[str]:
+        """The Han words of a text that is folded already."""
+        return {word for run in _HAN.findall(folded) for word, _, _ in self._segment(run)}
+
+    def folded_tokens(self, folded: str) -> list[Token]:
+        """The tokens of a text that is folded already."""
+        return list(self._folded_tokens(folded))
+
     def tokens(self, text: str) -> list[Token]:
         """All tokens, stop words included, with offsets into `text` as given."""
         folded, origin = self._fold_aligned(text)
@@ -76,11 +102,16 @@ class Analyzer:
 
     def query_terms(self, text: str) -> tuple[Term, ...]:
         """Terms to look for: those of the question with weight 1, synonyms with less, each once."""
-        asked = dict.fromkeys(self.index_terms(text))
-        terms = {word: Term(word, 1.0, word) for word in asked}
-        for word in asked:
+        return self.weighted_terms(dict.fromkeys(self.index_terms(text), 1.0))
+
+    def weighted_terms(self, asked: Mapping[str, float], others: Iterable[Term] = ()) -> tuple[Term, ...]:
+        """Asked terms with their weights, then their synonyms with less, then `others`, each term once."""
+        terms = {word: Term(word, weight, word) for word, weight in asked.items()}
+        for word, weight in asked.items():
             for other in self._synonyms.get(word, ()):
-                terms.setdefault(other, Term(other, SYNONYM_WEIGHT, word))
+                terms.setdefault(other, Term(other, SYNONYM_WEIGHT * weight, word))
+        for term in others:
+            terms.setdefault(term.text, term)
         return tuple(terms.values())
 
     def _folded_tokens(self, folded: str) -> Iterator[Token]:
@@ -127,14 +158,17 @@ def merge_spans(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(merged)
 
 
-def _segmenter(lexicon: Lexicon) -> Callable[[str], list[tuple[str, int, int]]]:
+def _jieba(lexicon: Lexicon) -> Jieba:
     # rjieba is jieba's algorithm and dictionary in Rust, 60 times faster; equal but for rare ties (a test compares).
     from rjieba import Jieba
 
     jieba = Jieba()
     for word in sorted(lexicon.words):
         jieba.add_word(word, None, None)
+    return jieba
 
+
+def _segmenter(jieba: Jieba) -> Callable[[str], list[tuple[str, int, int]]]:
     def segment(text: str) -> list[tuple[str, int, int]]:
         found: list[tuple[str, int, int]] = jieba.tokenize(text, "search")
         return found
@@ -142,10 +176,10 @@ def _segmenter(lexicon: Lexicon) -> Callable[[str], list[tuple[str, int, int]]]:
     return segment
 
 
-def _simplifier() -> Callable[[str], str]:
+def _converter(name: str) -> Callable[[str], str]:
     from opencc import OpenCC
 
-    convert: Callable[[str], str] = OpenCC("t2s").convert
+    convert: Callable[[str], str] = OpenCC(name).convert
     return convert
 
 

@@ -8,42 +8,46 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from search.errors import SearchError
-from search.types import Decision
+from search.types import Audience, Decision, Evidence
 
 WORDS_AS_MEANING = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What confidence is judged by; each is larger when the answer is more likely right.
+class Calibration:
+    """A logistic model over the evidence, and the thresholds chosen from its precision.
 
-    cosine: best of the document, 0..1, None without an encoder; coverage: share of the question's information (idf)
-    that the document's passages hold, 0..1; margin: lead over the next document's score, 0..1.
+    `answer_public` and `answer_internal` are the least confidence to answer a bot's customer and an agent with,
+    `candidate` the least to show anything at all. `documents` is how many there were when it was fitted; 0 is the one
+    that ships.
     """
 
-    cosine: float | None
-    coverage: float
-    margin: float
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A logistic model over the evidence, and the thresholds chosen from its precision."""
-
-    bias: float = -5.68
-    cosine: float = 7.57
-    coverage: float = 0.98
-    margin: float = 3.29
-    answer: float = 0.62
-    candidate: float = 0.3
+    bias: float = -10.85
+    cosine: float = 0.0
+    gist: float = 14.04
+    coverage: float = 0.39
+    margin: float = 14.79
+    answer_public: float = 0.72
+    answer_internal: float = 0.53
+    candidate: float = 0.16
+    documents: int = 0
 
     def probability(self, evidence: Evidence) -> float:
         """Calibrated probability in 0..1; weights are never negative, so it is monotone in the evidence."""
         # Without an encoder the words must stand for the meaning too, a little less surely.
         cosine = WORDS_AS_MEANING * evidence.coverage if evidence.cosine is None else evidence.cosine
+        gist = cosine if evidence.cosine is None else evidence.gist
         return sigmoid(
-            self.bias + self.cosine * cosine + self.coverage * evidence.coverage + self.margin * evidence.margin
+            self.bias
+            + self.cosine * cosine
+            + self.gist * gist
+            + self.coverage * evidence.coverage
+            + self.margin * evidence.margin
         )
+
+    def answer(self, audience: Audience) -> float:
+        """The least confidence to answer this audience with: staff can judge for themselves, a customer cannot."""
+        return self.answer_public if audience is Audience.PUBLIC else self.answer_internal
 
 
 def sigmoid(value: float) -> float:
@@ -51,9 +55,9 @@ def sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
-def decide(confidence: float, calibration: Calibration) -> Decision:
+def decide(confidence: float, calibration: Calibration, audience: Audience) -> Decision:
     """What the confidence of the first hit allows."""
-    if confidence >= calibration.answer:
+    if confidence >= calibration.answer(audience):
         return Decision.ANSWER
     return Decision.CANDIDATES if confidence >= calibration.candidate else Decision.ABSTAIN
 
@@ -71,4 +75,4 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
     path.write_text(json.dumps(asdict(calibration), indent=1) + "\n", "utf-8")
 
 
-__all__ = ["Calibration", "Evidence", "decide", "read_calibration", "sigmoid", "write_calibration"]
+__all__ = ["Calibration", "decide", "read_calibration", "sigmoid", "write_calibration"]

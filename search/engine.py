@@ -12,10 +12,12 @@ from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
+
 from search.analysis import Analyzer, Term
 from search.answers import Weigher, extract
 from search.columns import Selection, filter_of
-from search.confidence import Calibration, Evidence, decide
+from search.confidence import Calibration, decide
 from search.encoder import Encoder
 from search.errors import SearchError
 from search.fusion import SEMANTIC_SHARE, Candidate, Scale, fuse
@@ -23,11 +25,13 @@ from search.generation import pointer_stamp
 from search.index import Expected, Index, open_current
 from search.ranking import Ranked, best_of_role, group
 from search.reader import Reader
+from search.spelling.reading import Reading, Typed, terms_of
 from search.types import (
     Answer,
     Audience,
     Decision,
     Document,
+    Evidence,
     FloatArray,
     Hit,
     Mode,
@@ -78,6 +82,7 @@ class _Question:
     """A query as the engines see it."""
 
     query: Query
+    reading: Reading
     terms: tuple[Term, ...]
     weigher: Weigher
     vector: FloatArray | None
@@ -142,15 +147,35 @@ class Engine:
 
     def _analyse(self, query: Query, index: Index, trace: _Trace) -> _Question:
         with trace.stage("analyse"):
-            terms = self.analyzer.query_terms(query.text) + _context_terms(query, self.analyzer)
+            reading = self._read(query, index)
+            terms = self._terms(query, reading, index) + _context_terms(query, self.analyzer)
             selection = index.columns.select(filter_of(query, index.codes))
         vector = None
         with trace.stage("encode"):
             if self.encoder is None or index.vectors is None:
                 trace.degraded.append("encoder")
             else:
-                vector = self.encoder.encode_queries([self.analyzer.fold(query.text)])[0]
-        return _Question(query, terms, Weigher(terms, index.lexical.idf), vector, selection)
+                vector = self._vector(self.encoder, query, reading)
+        return _Question(query, reading, terms, Weigher(terms, index.lexical.idf), vector, selection)
+
+    def _vector(self, encoder: Encoder, query: Query, reading: Reading) -> FloatArray:
+        """The direction between what was typed and how it is read: an encoder knows some slips by itself."""
+        texts = dict.fromkeys((reading.text, self.analyzer.fold(query.text)))
+        rows = encoder.encode_queries([*texts])
+        total = rows.sum(axis=0)
+        unit: FloatArray = total / (np.linalg.norm(total) or 1.0) if len(rows) > 1 else rows[0]
+        return unit
+
+    def _read(self, query: Query, index: Index) -> Reading:
+        """What was meant by what was typed."""
+        typed = Typed(query.text, self.analyzer.fold_question(query.text), query.mode is Mode.TYPING)
+        return index.speller.read(typed, query.audience, self.analyzer.is_word)
+
+    def _terms(self, query: Query, reading: Reading, index: Index) -> tuple[Term, ...]:
+        absent = index.lexical.idf("")
+        return terms_of(
+            self.analyzer.fold(query.text), reading, self.analyzer, lambda term: index.lexical.idf(term) < absent
+        )
 
     def _rank(self, question: _Question, index: Index, visible: Visible, trace: _Trace) -> list[Ranked]:
         with trace.stage("lexical"):
@@ -203,6 +228,7 @@ class Engine:
         # What is hidden takes no place and no title from the others, so it is looked for again without it.
         while True:
             found = index.completer.find(typed, shown, COMPLETIONS)
+            found = found or index.completer.find(question.reading.text, shown, COMPLETIONS)
             seen = visible([index.refs[entry.document] for entry in found])
             gone = {entry.document for entry in found if index.refs[entry.document] not in seen}
             if not gone:
@@ -225,14 +251,16 @@ class _HitBuilder:
         passage = self._reader.passage(number)
         cut = extract(passage.text, self._reader.sentences(number), self._weigher, self._question.vector)
         words = self._words(entry, document, number)
+        evidence = self._evidence(entry, words, next_score)
         return Hit(
             document=document,
             section=passage.headings[-1] if passage.headings else "",
             anchor=passage.anchor,
             answer=cut.text,
             highlights=cut.highlights,
-            confidence=self._confidence(entry, words, next_score),
+            confidence=round(self._index.calibration.probability(evidence), 3),
             score=round(entry.score, 4),
+            evidence=evidence,
             why=self._why(entry, words),
             audience=Audience(int(self._index.columns.rows["audience"][number])),
         )
@@ -270,23 +298,26 @@ class _HitBuilder:
         evidence = (self._reader.words(candidate.passage) for candidate in entry.evidence[:3])
         return self._reader.terms(document.title).union(self._reader.words(section), *evidence)
 
-    def _confidence(self, entry: Ranked, words: frozenset[str], next_score: float) -> float:
+    def _evidence(self, entry: Ranked, words: frozenset[str], next_score: float) -> Evidence:
         margin = (entry.score - next_score) / entry.score if entry.score > 0 else 0.0
-        evidence = Evidence(
+        return Evidence(
             cosine=max((c.cosine for c in entry.evidence), default=0.0) if self._question.vector is not None else None,
+            gist=entry.gist,
             coverage=self._weigher.coverage(words),
             margin=min(max(margin, 0.0), 1.0),
         )
-        return round(self._index.calibration.probability(evidence), 3)
 
     def _why(self, entry: Ranked, words: frozenset[str]) -> Why:
         terms = self._question.terms
         exact = [term.text for term in terms if term.text == term.asked and term.text in words]
         pairs = [(t.asked, t.text) for t in terms if t.asked not in ("", t.text, *exact) and t.text in words]
         asked = best_of_role(entry, Role.QUESTION, self._index.columns)
+        reading = self._question.reading
         return Why(
             terms=tuple(exact),
             synonyms=tuple(pairs),
+            pinyin=tuple(change.read for change in reading.changes if change.from_keys),
+            corrected=reading.text if reading.changes else None,
             lexical_rank=min((c.lexical_rank for c in entry.evidence if c.lexical_rank), default=None),
             semantic_rank=min((c.semantic_rank for c in entry.evidence if c.semantic_rank), default=None),
             matched_question=self._reader.passage(asked.passage).text if asked else None,
@@ -335,7 +366,7 @@ def _demoted(ranked: list[Ranked], index: Index, not_first: frozenset[str]) -> l
 def _conclude(query: Query, hits: tuple[Hit, ...], completions: tuple[str, ...], index: Index, trace: _Trace) -> Answer:
     calibration: Calibration = index.calibration
     confidence = hits[0].confidence if hits else 0.0
-    decision = decide(confidence, calibration) if hits else Decision.ABSTAIN
+    decision = decide(confidence, calibration, query.audience) if hits else Decision.ABSTAIN
     marked = tuple(replace(hit, below_threshold=hit.confidence < calibration.candidate) for hit in hits)
     shown = marked if query.below_threshold or decision is not Decision.ABSTAIN else ()
     return Answer(

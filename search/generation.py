@@ -3,7 +3,8 @@
 index/
   current          the number of the generation in use, replaced atomically
   7/manifest.json  written last: sizes and SHA-256 of every other file, and what made them
-  7/documents.jsonl passages.jsonl columns.npy vectors.npy centroids.npy hashes.npy completions.jsonl lexical/
+  7/documents.jsonl passages.jsonl columns.npy vectors.npy centroids.npy hashes.npy completions.jsonl
+  7/spelling.npz lexical/
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from search.errors import IndexCorrupt, IndexMissing
 
-FORMAT = 3
+FORMAT = 4
 _CHUNK = 1 << 20
 
 

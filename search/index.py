@@ -13,6 +13,7 @@ from search.errors import IndexMismatch
 from search.generation import Manifest, current_number, read_manifest, verify
 from search.lexical import LexicalIndex, open_lexical
 from search.passages import Records, document_of, passage_of
+from search.spelling.speller import Speller, open_speller
 from search.suggest import Completer, Completion
 from search.types import Document, DocumentRef, Passage
 from search.vectors import VectorIndex, open_vectors
@@ -33,6 +34,7 @@ class Index:
     vectors: VectorIndex | None
     centroids: VectorIndex | None
     completer: Completer
+    speller: Speller
     calibration: Calibration
     _documents: Records
     _passages: Records
@@ -82,6 +84,7 @@ def open_index(folder: Path, expected: Expected) -> Index:
         vectors=_open_vectors(folder / "vectors.npy", manifest) if same_encoder else None,
         centroids=_open_vectors(folder / "centroids.npy", manifest) if same_encoder else None,
         completer=Completer(_completions(folder)),
+        speller=open_speller(folder),
         calibration=read_calibration(folder / "calibration.json"),
         _documents=Records(folder / "documents.jsonl"),
         _passages=Records(folder / "passages.jsonl"),

@@ -163,6 +163,21 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What confidence is judged by; each is larger when the answer is more likely right.
+
+    cosine: best of the document's passages, -1..1, None without an encoder; gist: of all its passages together;
+    coverage: share of the question's information (idf) that the document's passages hold, 0..1; margin: lead over the
+    next document's score, 0..1.
+    """
+
+    cosine: float | None
+    gist: float
+    coverage: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One document that answers, with its best section and best sentences.
 
@@ -177,6 +192,7 @@ class Hit:
     highlights: tuple[tuple[int, int], ...]
     confidence: float
     score: float
+    evidence: Evidence
     why: Why
     audience: Audience
     below_threshold: bool = False

@@ -33,6 +33,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "nh3": ("kb_app/render_child.py", "kb_app/present.py"),
     "opencc": ("search/analysis.py",),
     "pypinyin": ("search/suggest.py", TRAINING),
+    "rapidfuzz": ("search/spelling/english.py",),
     "rich": ("kb_app/cli/*",),
     "rjieba": ("search/analysis.py",),
     "safetensors": ("search/encoder.py", TRAINING),

@@ -19,9 +19,10 @@ FLOORS = {
     "keyword": (0.84, 0.96),
     "colloquial": (0.48, 0.84),
     "emotional": (0.44, 0.76),
-    "typo": (0.68, 0.86),
-    "pinyin": (0.60, 0.84),
-    "traditional": (0.48, 0.90),
+    "typo": (0.84, 0.92),
+    "pinyin": (0.92, 0.96),
+    "initials": (0.86, 0.86),
+    "traditional": (0.80, 0.94),
     "mixed": (0.42, 0.80),
     "english": (0.60, 0.84),
 }

@@ -31,7 +31,7 @@ RARITY = 1e-3
 """The a of a / (a + p(token)), the weight of frequent tokens at the start (Arora et al. 2017, SIF)."""
 
 
-def _silent(stage: str, done: int, total: int) -> None:
+def silent(stage: str, done: int, total: int) -> None:
     """No progress is shown."""
 
 
@@ -51,7 +51,7 @@ class TrainConfig:
     size: VocabularySize = field(default_factory=VocabularySize)
     fit: FitConfig = field(default_factory=FitConfig)
     own: OwnData = field(default_factory=OwnData)
-    progress: Progress = _silent
+    progress: Progress = silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +118,11 @@ def _start(documents: list[list[int]], vocabulary: Vocabulary, config: TrainConf
     frequency = np.bincount(np.concatenate([np.asarray(d, dtype=np.int64) for d in documents]), minlength=len(tokens))
     rarity = RARITY / (RARITY + frequency / frequency.sum())
     rows: FloatArray = (vectors * rarity[:, None]).astype(np.float32)
-    return Start(rows, _characters(tokens), _spellings(tokens, vocabulary))
+    return Start(rows, share_characters(tokens), _spellings(tokens, vocabulary))
 
 
-def _characters(tokens: list[str]) -> Mixture:
+def share_characters(tokens: list[str]) -> Mixture:
+    """The characters that words share; a token of ASCII is made of none."""
     numbers: dict[str, int] = {}
     triples = [
         (row, numbers.setdefault(character, len(numbers)), 1 / len(token))
@@ -129,16 +130,17 @@ def _characters(tokens: list[str]) -> Mixture:
         if not token.isascii()
         for character in token
     ]
-    return _mixture(triples, len(numbers))
+    return mixture(triples, len(numbers))
 
 
 def _spellings(tokens: list[str], vocabulary: Vocabulary) -> Mixture:
     row = {token: number for number, token in enumerate(tokens)}
     readings = vocabulary.readings.items()
-    return _mixture([(row[s], row[t], share) for s, read in readings for t, share in read], len(tokens))
+    return mixture([(row[s], row[t], share) for s, read in readings for t, share in read], len(tokens))
 
 
-def _mixture(triples: list[tuple[int, int, float]], parts: int) -> Mixture:
+def mixture(triples: list[tuple[int, int, float]], parts: int) -> Mixture:
+    """Of (row, part, share) triples."""
     whole, part, share = np.array(triples, dtype=np.float64).reshape(-1, 3).T
     return Mixture(whole.astype(np.int64), part.astype(np.int64), share.astype(np.float32), parts)
 

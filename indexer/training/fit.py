@@ -25,7 +25,7 @@ class FitConfig:
     part of the result: sums are rounded in another order under another number.
     """
 
-    steps: int = 300
+    steps: int = 450
     batch: int = 512
     rate: float = 2e-3
     scale: float = 40.0

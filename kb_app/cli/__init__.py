@@ -6,7 +6,7 @@ import logging
 
 import click
 
-from kb_app.cli import content, evaluate, index, keys, model, operate, search, serving, users
+from kb_app.cli import calibrate, content, evaluate, index, keys, model, operate, search, serving, users
 from kb_app.cli.console import Translated
 
 
@@ -37,6 +37,7 @@ for _command in (
     keys.key,
     model.model,
     evaluate.evaluate,
+    calibrate.calibrate,
     operate.doctor,
 ):
     main.add_command(_command)

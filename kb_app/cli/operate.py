@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kb_app import accounts, categories, importing, indexing, syncing
+from kb_app import accounts, calibrating, categories, importing, indexing, syncing
 from kb_app.cli.console import Bars, Out, json_option, opened
 from kb_app.errors import KbError
 from kb_app.kb import Kb
@@ -131,6 +131,11 @@ def _encoder(kb: Kb) -> str:
     return f"{kb.encoder.id}, {kb.encoder.dimension} dimensions"
 
 
+def _calibration(kb: Kb) -> str:
+    fitted = kb.engine.index().calibration
+    return calibrating.outdated(fitted, kb.engine.index().manifest.documents) or "fitted to this content"
+
+
 def _renderer(_kb: Kb) -> str:
     with Renderer() as renderer:
         renderer.render("# ok")
@@ -142,5 +147,6 @@ _CHECKS = (
     ("database", _integrity),
     ("encoder", _encoder),
     ("index", _index),
+    ("calibration", _calibration),
     ("renderer", _renderer),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from kb_app.store.tables import FeedbackRow, QueryRow
@@ -65,3 +66,18 @@ def used(session: Session, hit_ids: list[str], events: list[str]) -> dict[str, i
         .group_by(FeedbackRow.hit_id)
     )
     return {key: value for key, value in session.execute(query)}
+
+
+def confirmed(session: Session, good: Sequence[str], bad: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(question, id of the hit) where some event was `good` and none `bad`, in a stable order."""
+    disliked = func.max(case((FeedbackRow.event.in_(bad), 1), else_=0))
+    query = (
+        select(QueryRow.text, FeedbackRow.hit_id)
+        .join(FeedbackRow, FeedbackRow.query_id == QueryRow.id)
+        .where(FeedbackRow.event.in_([*good, *bad]))
+        .group_by(QueryRow.text, FeedbackRow.hit_id)
+        .having(disliked == 0)
+        .order_by(QueryRow.text, FeedbackRow.hit_id)
+    )
+    for row in session.execute(query).yield_per(500):
+        yield row.text, row.hit_id

@@ -122,8 +122,9 @@ function meta(hit, words) {
 }
 
 function why(hit, words) {
-  const { terms, synonyms, matched_question: question, lexical_rank: byWords, semantic_rank: byMeaning } = hit.why;
+  const { terms, synonyms, corrected, matched_question: question, lexical_rank: byWords, semantic_rank: byMeaning } = hit.why;
   const lines = [
+    [words.corrected, corrected ?? ""],
     [words.terms, terms.join(" ")],
     [words.synonyms, synonyms.map(([asked, found]) => `${asked} → ${found}`).join("　")],
     [words.question, question ?? ""],

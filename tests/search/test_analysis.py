@@ -42,6 +42,19 @@ def test_th01_is_found_however_it_is_written(analyzer: Analyzer) -> None:
     assert all("th01" in analyzer.index_terms(text) for text in ("TH-01", "th01", "ＴＨ-01", "Th_01"))
 
 
+def test_weights_pass_on_to_synonyms(analyzer: Analyzer) -> None:
+    whole = {term.text: term.weight for term in analyzer.weighted_terms({"退款": 1.0})}
+    half = {term.text: term.weight for term in analyzer.weighted_terms({"退款": 0.5})}
+    assert len(whole) > 1
+    assert half == {text: weight / 2 for text, weight in whole.items()}
+
+
+def test_han_words_are_the_han_tokens(analyzer: Analyzer) -> None:
+    folded = analyzer.fold("請問 TH-01 退貨運費誰負責，App閃退")
+    tokens = {token.text for token in analyzer.folded_tokens(folded) if not token.text.isascii()}
+    assert analyzer.han_words(folded) == tokens
+
+
 def test_synonyms_one_way_and_two_way() -> None:
     lexicon = parse_lexicon("", "退款 退钱\n钱 => 款项\n", "")
     asked = Analyzer(lexicon).query_terms

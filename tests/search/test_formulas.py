@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from indexer.embedding import centroids
 from search.columns import ROW, Columns
-from search.confidence import Calibration, Evidence, decide, sigmoid
+from search.confidence import Calibration, decide, sigmoid
 from search.fusion import Candidate, Scale, fuse
 from search.quality import figure, ndcg_at_10, ranks_of, recall_at, reciprocal_rank
 from search.ranking import GIST_SHARE, KIND_WEIGHT, best_of_role, group
 from search.sentences import sentence_spans
 from search.suggest import Completer, Completion, completions_of, syllables
-from search.types import FOREVER, Audience, Decision, Kind, Passage, Role
+from search.types import FOREVER, Audience, Decision, Evidence, Kind, Passage, Role
 from tests.conftest import record
 
 UNIT = st.floats(0, 1)
@@ -37,14 +37,17 @@ def test_without_an_encoder_the_words_decide() -> None:
     assert fuse({2: 2.0}, {}, Scale(4.0, 0.0))[0].fused == pytest.approx(0.5)
 
 
-@given(UNIT, UNIT, UNIT, UNIT)
-def test_confidence_is_a_monotone_probability(cosine: float, coverage: float, margin: float, more: float) -> None:
+@given(UNIT, UNIT, UNIT, UNIT, UNIT)
+def test_confidence_is_a_monotone_probability(
+    cosine: float, gist: float, coverage: float, margin: float, more: float
+) -> None:
     model = Calibration()
-    base = model.probability(Evidence(cosine, coverage, margin))
+    base = model.probability(Evidence(cosine, gist, coverage, margin))
     assert 0 <= base <= 1
-    assert model.probability(Evidence(min(1, cosine + more), coverage, margin)) >= base
-    assert model.probability(Evidence(cosine, min(1, coverage + more), margin)) >= base
-    assert model.probability(Evidence(cosine, coverage, min(1, margin + more))) >= base
+    assert model.probability(Evidence(min(1, cosine + more), gist, coverage, margin)) >= base
+    assert model.probability(Evidence(cosine, min(1, gist + more), coverage, margin)) >= base
+    assert model.probability(Evidence(cosine, gist, min(1, coverage + more), margin)) >= base
+    assert model.probability(Evidence(cosine, gist, coverage, min(1, margin + more))) >= base
 
 
 def test_sigmoid_does_not_overflow() -> None:
@@ -53,10 +56,11 @@ def test_sigmoid_does_not_overflow() -> None:
 
 
 def test_decisions_at_their_thresholds() -> None:
-    model = Calibration(answer=0.6, candidate=0.2)
-    assert [decide(c, model) for c in (0.6, 0.59, 0.2, 0.19)] == [
+    model = Calibration(answer_public=0.8, answer_internal=0.6, candidate=0.2)
+    assert [decide(c, model, Audience.INTERNAL) for c in (0.6, 0.59, 0.2, 0.19)] == [
         Decision.ANSWER, Decision.CANDIDATES, Decision.CANDIDATES, Decision.ABSTAIN,
     ]  # fmt: skip
+    assert [decide(c, model, Audience.PUBLIC) for c in (0.8, 0.79)] == [Decision.ANSWER, Decision.CANDIDATES]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +225,7 @@ def test_centroids_of_nothing() -> None:
 
 def test_without_an_encoder_confidence_is_still_a_monotone_probability() -> None:
     model = Calibration()
-    values = [model.probability(Evidence(None, coverage / 10, 0.3)) for coverage in range(11)]
+    values = [model.probability(Evidence(None, 0.0, coverage / 10, 0.3)) for coverage in range(11)]
     assert values == sorted(values)
     assert 0 <= values[0] < values[-1] <= 1
 
