@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from itertools import zip_longest
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 
@@ -25,7 +26,7 @@ from search.generation import pointer_stamp
 from search.index import Expected, Index, open_current
 from search.ranking import Ranked, best_of_role, group
 from search.reader import Reader
-from search.spelling.reading import Reading, Typed, terms_of
+from search.spelling.reading import Change, Reading, Typed, terms_of
 from search.types import (
     Answer,
     Audience,
@@ -43,7 +44,8 @@ from search.types import (
 
 CANDIDATES = 100
 GISTS = 40
-"""Documents proposed by all they say together; passages propose the others."""
+PASSAGES_OF_NEAR = 3
+"""Documents proposed by all they say together, and how many of their passages; passages propose the others."""
 COMPLETIONS = 6
 CONTEXT_WEIGHT = 0.25
 SHORTLIST = 3
@@ -206,7 +208,8 @@ class Engine:
         if question.vector is None or index.vectors is None or not self._halves.dense:
             return {}
         found = dict(index.vectors.search(question.vector, question.selection, CANDIDATES))
-        missing = [passage for passage in {**lexical, **_near(question, index)} if passage not in found]
+        found |= _near(question, index)
+        missing = [passage for passage in lexical if passage not in found]
         found.update(zip(missing, index.vectors.scores(question.vector, missing), strict=True))
         return found
 
@@ -312,16 +315,22 @@ class _HitBuilder:
         exact = [term.text for term in terms if term.text == term.asked and term.text in words]
         pairs = [(t.asked, t.text) for t in terms if t.asked not in ("", t.text, *exact) and t.text in words]
         asked = best_of_role(entry, Role.QUESTION, self._index.columns)
-        reading = self._question.reading
+        changes = [change for change in self._question.reading.changes if self._reader.terms(change.read) <= words]
         return Why(
             terms=tuple(exact),
             synonyms=tuple(pairs),
-            pinyin=tuple(change.read for change in reading.changes if change.from_keys),
-            corrected=reading.text if reading.changes else None,
+            pinyin=tuple(change.read for change in changes if change.from_keys),
+            corrected=self._corrected(changes),
             lexical_rank=min((c.lexical_rank for c in entry.evidence if c.lexical_rank), default=None),
             semantic_rank=min((c.semantic_rank for c in entry.evidence if c.semantic_rank), default=None),
             matched_question=self._reader.passage(asked.passage).text if asked else None,
         )
+
+    def _corrected(self, changes: Sequence[Change]) -> str | None:
+        """How the question was read, as far as the hit itself has the words: the index knows more than may be told."""
+        reading = self._question.reading
+        whole = len(changes) == len(reading.changes)
+        return (reading.text if whole else " ".join(change.read for change in changes)) if changes else None
 
 
 def _context_terms(query: Query, analyzer: Analyzer) -> tuple[Term, ...]:
@@ -331,14 +340,18 @@ def _context_terms(query: Query, analyzer: Analyzer) -> tuple[Term, ...]:
     return tuple(Term(word, CONTEXT_WEIGHT, "") for word in words if word not in own)
 
 
-def _near(question: _Question, index: Index) -> dict[int, None]:
-    """The allowed passages of the documents nearest by all they say together."""
-    assert question.vector is not None and index.centroids is not None
+def _near(question: _Question, index: Index) -> dict[int, float]:
+    """Cosines of the best passages of the documents that are nearest by all they say together."""
+    assert question.vector is not None and index.vectors is not None and index.centroids is not None
     where = index.columns.documents_of(question.selection)
     first, allowed = index.columns.first, question.selection.allowed
-    near = index.centroids.search(question.vector, where, GISTS)
-    passages = (n for document, _ in near for n in range(int(first[document]), int(first[document + 1])))
-    return {number: None for number in passages if allowed[number]}
+    best: dict[int, float] = {}
+    for document, _ in index.centroids.search(question.vector, where, GISTS):
+        begin, end = int(first[document]), int(first[document + 1])
+        own = (begin + np.flatnonzero(allowed[begin:end])).tolist()
+        scored = zip(own, index.vectors.scores(question.vector, own), strict=True)
+        best.update(nlargest(PASSAGES_OF_NEAR, scored, key=itemgetter(1)))
+    return best
 
 
 def _gists(question: _Question, index: Index, documents: set[int]) -> dict[int, float]:

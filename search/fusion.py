@@ -16,7 +16,7 @@ class Scale:
     share: float = SEMANTIC_SHARE
 
     def convex(self, lexical: float, cosine: float) -> float:
-        """(1 - a) bm25 / ceiling + a cosine, where the ceiling is what a passage would score that is all about every word.
+        """(1 - a) bm25 / ceiling + a cosine; the ceiling is what a passage would score that is all about every word.
 
         Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023), section 4: a convex sum
         keeps the distances between scores that reciprocal rank fusion throws away, and scaling by the theoretical

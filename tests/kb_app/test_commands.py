@@ -86,8 +86,8 @@ def test_json_is_all_that_is_on_standard_output(place: Path, tmp_path: Path) -> 
         "eval": [str(tmp_path / "q.jsonl")],
         "doctor": [],
     }
-    # Training takes minutes and has tests of its own.
-    assert WITH_JSON - {"model train"} == set(lines)
+    # Training takes minutes, and calibration needs more questions than there are here; both have tests of their own.
+    assert WITH_JSON - {"model train", "calibrate"} == set(lines)
     for name, arguments in lines.items():
         assert isinstance(data(kb(place, *name.split(), *arguments, "--json")), dict | list), name
 
@@ -344,3 +344,31 @@ def test_a_home_that_cannot_be_written(tmp_path: Path, command: list[str]) -> No
     refused(kb(tmp_path, *command), "KB_HOME", str(tmp_path / "home"))
     # The account that runs tests may write anywhere but here.
     refused(kb(tmp_path, *command, KB_HOME="/proc/zhida"), "KB_HOME", "/proc/zhida")
+
+
+def test_a_confidence_is_fitted_and_stored_with_the_index(place: Path, tmp_path: Path) -> None:
+    refused(kb(place, "calibrate"), "too few", "相似问法")
+    matters = (
+        "怎么申请",
+        "多久能到",
+        "为什么失败了",
+        "在哪里查看",
+        "可以修改吗",
+        "能不能取消",
+        "丢了怎么办",
+        "规则是什么",
+    )
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number, thing in enumerate(("运费险", "发票", "积分", "密码", "手机号", "优惠券", "会员", "红包", "银行卡")):
+        for part, matter in enumerate(matters):
+            asked = "".join(f"  - {start}{thing}{matter}\n" for start in ("我的", "请问", "想知道"))
+            text = f"---\ntitle: {thing}{matter}\nquestions:\n{asked}---\n\n{thing}{matter}：请进入{thing}页面办理。\n"
+            (folder / f"a{number}-{part}.md").write_text(text, "utf-8")
+    assert kb(place, "import", "articles", str(folder)).exit_code == 0
+    assert "the one that ships; run `kb calibrate`" in kb(place, "doctor").stdout
+    fitted = data(kb(place, "calibrate", "--json"))
+    assert fitted["documents"] > 70
+    assert "fitted to this content" in kb(place, "doctor").stdout
+    number = (place / "home" / "index" / "current").read_text("ascii")
+    assert json.loads((place / "home" / "index" / number / "calibration.json").read_text("utf-8")) == fitted
