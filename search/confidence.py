@@ -22,14 +22,14 @@ class Calibration:
     that ships.
     """
 
-    bias: float = -10.85
+    bias: float = -10.09
     cosine: float = 0.0
-    gist: float = 14.04
-    coverage: float = 0.39
-    margin: float = 14.79
-    answer_public: float = 0.72
-    answer_internal: float = 0.53
-    candidate: float = 0.16
+    gist: float = 13.16
+    coverage: float = 0.19
+    margin: float = 14.12
+    answer_public: float = 0.7
+    answer_internal: float = 0.52
+    candidate: float = 0.18
     documents: int = 0
 
     def probability(self, evidence: Evidence) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SEMANTIC_SHARE = 0.78
+SEMANTIC_SHARE = 0.6
+WORDS_POWER = 2
+"""A quarter of a question's words in common is mostly chance, nearly all of them hardly ever: words count squared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +18,14 @@ class Scale:
     share: float = SEMANTIC_SHARE
 
     def convex(self, lexical: float, cosine: float) -> float:
-        """(1 - a) bm25 / ceiling + a cosine; the ceiling is what a passage would score that is all about every word.
+        """(1 - a) (bm25 / ceiling) ** WORDS_POWER + a cosine; the ceiling is the score of what is all about every word.
 
         Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023), section 4: a convex sum
         keeps the distances between scores that reciprocal rank fusion throws away, and scaling by the theoretical
         rather than the observed maximum keeps a weak best match weak.
         """
         words = lexical / self.ceiling if self.ceiling > 0 else 0.0
-        return (1 - self.share) * words + self.share * max(cosine, 0.0)
+        return (1 - self.share) * words**WORDS_POWER + self.share * max(cosine, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

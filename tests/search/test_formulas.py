@@ -22,7 +22,7 @@ UNIT = st.floats(0, 1)
 
 
 def test_convex_by_hand() -> None:
-    assert Scale(10.0, 0.5).convex(5.0, 0.8) == pytest.approx(0.65)
+    assert Scale(10.0, 0.5).convex(5.0, 0.8) == pytest.approx(0.5 * 0.25 + 0.5 * 0.8)
     assert Scale(0.0, 0.5).convex(5.0, -0.3) == 0.0
 
 
@@ -34,7 +34,7 @@ def test_fusion_ranks_both_halves() -> None:
 
 def test_without_an_encoder_the_words_decide() -> None:
     assert [c.passage for c in fuse({1: 1.0, 2: 2.0}, {}, Scale(4.0, 0.0))] == [2, 1]
-    assert fuse({2: 2.0}, {}, Scale(4.0, 0.0))[0].fused == pytest.approx(0.5)
+    assert fuse({2: 2.0}, {}, Scale(4.0, 0.0))[0].fused == pytest.approx(0.25)
 
 
 @given(UNIT, UNIT, UNIT, UNIT, UNIT)
@@ -169,7 +169,7 @@ def test_titles_of_several_lines_are_found_by_every_line() -> None:
 @given(st.dictionaries(st.integers(0, 20), UNIT, max_size=9), st.dictionaries(st.integers(0, 20), UNIT, max_size=9))
 def test_fusion_is_the_sum_written_out(lexical: dict[int, float], cosine: dict[int, float]) -> None:
     fused = fuse(lexical, cosine, Scale(2.0, 0.4))
-    wanted = {p: 0.6 * lexical.get(p, 0) / 2 + 0.4 * cosine.get(p, 0) for p in {*lexical, *cosine}}
+    wanted = {p: 0.6 * (lexical.get(p, 0) / 2) ** 2 + 0.4 * cosine.get(p, 0) for p in {*lexical, *cosine}}
     assert {c.passage: c.fused for c in fused} == pytest.approx(wanted)
     assert fused == sorted(fused, key=lambda c: (-c.fused, c.passage))
 
@@ -190,7 +190,7 @@ def test_a_document_is_its_best_passage_and_what_it_says_as_a_whole() -> None:
     scale = Scale(2.0, 0.5)
     candidates = fuse({0: 1.0, 2: 2.0}, {0: 0.1, 1: 0.8, 2: 0.9, 3: 0.2}, scale)
     ranked = group(candidates, {0: 0.6, 1: 0.7}, scale, table)
-    article = (1 - GIST_SHARE) * 0.4 + GIST_SHARE * (0.5 * 1.0 / 2.0 + 0.5 * 0.6)
+    article = (1 - GIST_SHARE) * 0.4 + GIST_SHARE * (0.5 * (1.0 / 2.0) ** 2 + 0.5 * 0.6)
     ticket = (1 - GIST_SHARE) * (0.5 + 0.45) + GIST_SHARE * (0.5 + 0.5 * 0.7)
     assert [(entry.document, entry.score, entry.gist) for entry in ranked] == [
         (1, pytest.approx(KIND_WEIGHT[Kind.TICKET] * ticket), 0.7),
