@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build with. `outbox_id` is the last change the records contain."""
+    """What to build with: `outbox_id` is the last change the records contain, `uses` how often each was of use."""
 
     root: Path
     analyzer: Analyzer
@@ -50,6 +50,7 @@ class Plan:
     vectors: str = "faiss"
     outbox_id: int = 0
     calibration: Calibration = field(default_factory=Calibration)
+    uses: Mapping[str, int] = field(default_factory=dict)
     progress: Progress = _silent
 
 
@@ -110,7 +111,7 @@ def _write(corpus: _Corpus, folder: Path, number: int, plan: Plan) -> Manifest:
     np.save(folder / "tags.npy", _tag_pairs(corpus.documents, codes), allow_pickle=False)
     write_records(folder / "documents.jsonl", map(document_record, corpus.documents))
     write_records(folder / "passages.jsonl", (passage_record(passage) for _, passage in corpus.flat()))
-    write_records(folder / "completions.jsonl", (asdict(entry) for entry in _completions(corpus, plan.analyzer)))
+    write_records(folder / "completions.jsonl", (asdict(entry) for entry in _completions(corpus, plan)))
     write_calibration(folder / "calibration.json", plan.calibration)
     _write_spelling(corpus, folder, plan)
     _write_lexical(corpus, folder / "lexical", len(rows), plan)
@@ -199,11 +200,12 @@ def _known(plan: Plan) -> dict[bytes, FloatArray]:
     return dict(known_vectors(folder, plan.encoder.id))
 
 
-def _completions(corpus: _Corpus, analyzer: Analyzer) -> Iterator[Completion]:
-    """Titles and questions of what people may be offered; tickets are nobody's completion."""
+def _completions(corpus: _Corpus, plan: Plan) -> list[Completion]:
+    """Titles and questions of what people may be offered, most used first; tickets are nobody's completion."""
     pairs = zip(corpus.documents, corpus.passages, strict=True)
     offered = ((d, own if d.kind is not Kind.TICKET else []) for d, own in pairs)
-    return iter(completions_of(offered, analyzer.fold))
+    entries = completions_of(offered, plan.analyzer.fold)
+    return sorted(entries, key=lambda entry: -plan.uses.get(corpus.documents[entry.document].id, 0))
 
 
 def _tag_pairs(documents: Sequence[Document], codes: Codes) -> IntArray:

@@ -22,7 +22,6 @@ from search.types import Answer, Kind, Mode, Query
 
 LONGEST_QUERY = 1000
 LONGEST_CONTEXT = 20
-USES = ["copied", "inserted", "sent"]
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _log = logging.getLogger(__name__)
 
@@ -123,7 +122,7 @@ def _decorated(kb: Kb, asked: Asked, principal: Principal) -> Asked:
     if not principal.is_staff:
         return asked
     with kb.database.read(TRAFFIC) as session:
-        return replace(asked, uses=traffic.used(session, ids, USES))
+        return replace(asked, uses=traffic.used(session, ids))
 
 
 def _tied(

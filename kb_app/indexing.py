@@ -13,9 +13,9 @@ from kb_app import syncing
 from kb_app.kb import Kb
 from kb_app.lock import writer_lock
 from kb_app.stopping import Stop
-from kb_app.store import articles, journal, tickets
+from kb_app.store import articles, journal, tickets, traffic
 from kb_app.store.articles import StoredArticle
-from kb_app.store.database import Session
+from kb_app.store.database import TRAFFIC, Session
 from kb_app.store.tickets import StoredTicket
 from search.confidence import Calibration, read_calibration
 from search.errors import IndexCorrupt, SearchError
@@ -50,6 +50,8 @@ def status(kb: Kb) -> Status:
 
 def build(kb: Kb, progress: Progress | None = None) -> Manifest:
     """Build and publish a generation of all that is published now."""
+    with kb.database.read(TRAFFIC) as session:
+        uses = traffic.all_uses(session)
     with kb.database.read() as session:
         # One read transaction: the records and the outbox id belong to the same moment.
         plan = Plan(
@@ -58,6 +60,7 @@ def build(kb: Kb, progress: Progress | None = None) -> Manifest:
             encoder=kb.encoder,
             outbox_id=journal.last_outbox_id(session),
             calibration=calibration(kb),
+            uses=uses,
             **({"progress": progress} if progress else {}),
         )
         return build_generation(records(session), plan)

@@ -12,6 +12,8 @@ import numpy as np
 
 from search.types import FOREVER, Audience, Document, Kind, Passage, Role, Script
 
+_ALWAYS = {"id", "version", "kind", "title", "slug", "category", "audience"}
+
 
 class Records:
     """Lines of a JSON Lines file by number, without keeping them in memory."""
@@ -36,8 +38,8 @@ def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def document_record(document: Document) -> dict[str, Any]:
-    """A document as JSON; fields at their defaults are left out."""
-    record = {k: v for k, v in asdict(document).items() if v not in ("", (), None)}
+    """A document as JSON; optional fields at their defaults are left out."""
+    record = {k: v for k, v in asdict(document).items() if k in _ALWAYS or v not in ("", (), None)}
     if document.valid_until == FOREVER:
         del record["valid_until"]
     return record

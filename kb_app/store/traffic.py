@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from kb_app.store.tables import FeedbackRow, QueryRow
+
+USES = ("copied", "inserted", "sent")
+"""The events by which a hit was of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,19 @@ def add_feedback(session: Session, feedback: Feedback) -> None:
     session.add(FeedbackRow(**{name: getattr(feedback, name) for name in Feedback.__dataclass_fields__}))
 
 
-def used(session: Session, hit_ids: list[str], events: list[str]) -> dict[str, int]:
-    """How often each hit was used: its events of the kinds named."""
-    query = (
-        select(FeedbackRow.hit_id, func.count())
-        .where(FeedbackRow.hit_id.in_(hit_ids), FeedbackRow.event.in_(events))
-        .group_by(FeedbackRow.hit_id)
-    )
-    return {key: value for key, value in session.execute(query)}
+def used(session: Session, hit_ids: Sequence[str]) -> dict[str, int]:
+    """How often each of these hits was of use."""
+    return {key: count for key, count in session.execute(_uses().where(FeedbackRow.hit_id.in_(hit_ids)))}
+
+
+def all_uses(session: Session) -> dict[str, int]:
+    """How often each hit ever was of use."""
+    return {key: count for key, count in session.execute(_uses())}
+
+
+def _uses() -> Select[tuple[str, int]]:
+    query = select(FeedbackRow.hit_id, func.count()).where(FeedbackRow.event.in_(USES))
+    return query.group_by(FeedbackRow.hit_id)
 
 
 def confirmed(session: Session, good: Sequence[str], bad: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -213,7 +213,8 @@ def test_feedback_is_stored_masked(client: FlaskClient, key: str, kb: Kb) -> Non
     body = {"query_id": "q_" + "0" * 16, "hit_id": "a_public01", "event": "sent", "note": "打13800138000"}
     assert client.post("/api/v1/feedback", json=body, headers=bearer(key)).status_code == 202
     with kb.database.read(TRAFFIC) as session:
-        assert traffic.used(session, ["a_public01"], ["sent"]) == {"a_public01": 1}
+        assert traffic.used(session, ["a_public01"]) == {"a_public01": 1}
+        assert traffic.all_uses(session) == {"a_public01": 1}
     raw = (kb.settings.home / "traffic.sqlite-wal").read_bytes() + (kb.settings.home / "traffic.sqlite").read_bytes()
     assert b"13800138000" not in raw
 

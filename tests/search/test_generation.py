@@ -19,7 +19,7 @@ from search.errors import IndexCorrupt, IndexMismatch, IndexMissing
 from search.generation import current_number, quarantine, read_manifest, seal, set_current, verify, write_manifest
 from search.index import Expected, open_index
 from search.lexicon import parse_lexicon
-from search.types import everything
+from search.types import Mode, everything
 from tests.conftest import BigramEncoder, query, record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -264,3 +264,22 @@ def test_old_generations_are_pruned(make_engine: Callable[..., Engine], tmp_path
     for _ in range(4):
         make_engine(RECORDS)
     assert sorted(path.name for path in (tmp_path / "index").iterdir()) == ["3", "4", "current"]
+
+
+def test_what_was_used_most_is_completed_first(tmp_path: Path, analyzer: Analyzer, encoder: BigramEncoder) -> None:
+    twins = [
+        record(f"a_{number}", f"退款{what}", "按原路退回。") for number, what in enumerate(("进度", "规则", "时间"))
+    ]
+    for uses, first in (({}, "退款进度"), ({"a_2": 3, "a_1": 1}, "退款时间")):
+        build_generation(twins, Plan(tmp_path / first, analyzer, encoder, uses=uses))
+        answer = Engine(tmp_path / first, analyzer, encoder).answer(query("退款", mode=Mode.TYPING), everything)
+        assert answer.completions[0] == first
+    assert answer.completions == ("退款时间", "退款规则", "退款进度")
+
+
+def test_a_document_without_a_title_is_found_by_its_text(
+    tmp_path: Path, analyzer: Analyzer, encoder: BigramEncoder
+) -> None:
+    build_generation([record("a_1", "", "按原路退回。")], Plan(tmp_path, analyzer, encoder))
+    hits = Engine(tmp_path, analyzer, encoder).answer(query("原路退回", below_threshold=True), everything).hits
+    assert [hit.document.title for hit in hits] == [""]
