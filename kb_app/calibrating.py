@@ -27,7 +27,7 @@ def refit(kb: Kb) -> Calibration:
 def outdated(calibration: Calibration, documents: int) -> str:
     """Why a calibration should be fitted anew, "" when it need not."""
     if not calibration.documents:
-        return "the one that ships; run `kb calibrate` to fit it to your questions"
+        return "the one that ships; `kb calibrate` fits it to content of your own"
     if abs(documents - calibration.documents) > MUCH * calibration.documents:
         return f"fitted when there were {calibration.documents} documents, now {documents}; run `kb calibrate`"
     return ""

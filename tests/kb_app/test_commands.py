@@ -366,7 +366,7 @@ def test_a_confidence_is_fitted_and_stored_with_the_index(place: Path, tmp_path:
             text = f"---\ntitle: {thing}{matter}\nquestions:\n{asked}---\n\n{thing}{matter}：请进入{thing}页面办理。\n"
             (folder / f"a{number}-{part}.md").write_text(text, "utf-8")
     assert kb(place, "import", "articles", str(folder)).exit_code == 0
-    assert "the one that ships; run `kb calibrate`" in kb(place, "doctor").stdout
+    assert "the one that ships; `kb calibrate`" in kb(place, "doctor").stdout
     fitted = data(kb(place, "calibrate", "--json"))
     assert fitted["documents"] > 70
     assert "fitted to this content" in kb(place, "doctor").stdout
