@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from indexer.build import Plan, build_generation
 from indexer.records import Record
 from search.confidence import Calibration
+from search.encoder import StaticEncoder
 from search.engine import Engine
 from search.errors import SearchError
 from search.types import (
@@ -62,13 +63,15 @@ def calibrate(records: Sequence[Record], plan: Plan, now: int) -> Calibration:
     """A calibration fitted on the records' 相似问法, each asked of an index that lacks it.
 
     Two indexes are made beside `plan.root`, with every other question each; vectors of the current one are not made
-    anew. Raises SearchError with fewer than LEAST_QUESTIONS questions: the shipped calibration is then the better one.
+    anew. Questions that the encoder was trained on are left out: it finds them too easily. Raises SearchError with
+    fewer than LEAST_QUESTIONS others: the shipped calibration is then the better one.
     """
     samples = [sample for half in (0, 1) for sample in _half(records, half, plan, now)]
     answerable = sum(sample.answerable for sample in samples)
     if answerable < LEAST_QUESTIONS:
         raise SearchError(
-            f"{answerable} questions are too few to fit a calibration; {LEAST_QUESTIONS} are needed",
+            f"{answerable} questions are too few to fit a calibration; "
+            f"{LEAST_QUESTIONS} that the encoder has not learnt are needed",
             "Add 相似问法 to the articles; until then the calibration that ships is used.",
         )
     return replace(fit(samples), documents=len(records))
@@ -114,7 +117,8 @@ def _half(records: Sequence[Record], half: int, plan: Plan, now: int) -> Iterato
         kept = [replace(r, questions=r.questions[half::2]) if r.document.kind in _KINDS else r for r in records]
         build_generation(kept, replace(plan, root=Path(root)))
         engine = Engine(Path(root), plan.analyzer, plan.encoder)
-        yield from _ask_all(engine, _left_out(records, half, families), now)
+        unseen = [asked for asked in _left_out(records, half, families) if not _learnt(asked.text, plan)]
+        yield from _ask_all(engine, unseen[:: _step(unseen)], now)
         for text in _unrelated():
             yield from _ask(engine, _Asked(text, frozenset()), now, everything)
 
@@ -141,14 +145,21 @@ def _without(ids: frozenset[str]) -> Visible:
 
 
 def _left_out(records: Sequence[Record], half: int, families: Callable[[Document], frozenset[str]]) -> list[_Asked]:
-    asked = [
+    return [
         _Asked(question, families(record.document))
         for record in records
         if record.document.kind in _KINDS
         for question in record.questions[1 - half :: 2]
     ]
-    step = -(-len(asked) // (MOST_QUESTIONS // 2)) or 1
-    return asked[::step]
+
+
+def _learnt(question: str, plan: Plan) -> bool:
+    return isinstance(plan.encoder, StaticEncoder) and plan.encoder.has_learnt(plan.analyzer.fold(question))
+
+
+def _step(asked: Sequence[_Asked]) -> int:
+    """Every how many questions of a half are asked, so that no more than MOST_QUESTIONS are."""
+    return max(1, -(-len(asked) // (MOST_QUESTIONS // 2)))
 
 
 def _families(records: Sequence[Record]) -> Callable[[Document], frozenset[str]]:

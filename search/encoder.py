@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.errors import EncoderUnavailable
 from search.types import FloatArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
+LEARNT = "learnt.npy"
 SHIPPED = "zhida-static"
 SHIPPED_FOLDER = Path(__file__).parent / "models" / SHIPPED
 CHUNK_CHARACTERS = 32_768
@@ -101,6 +103,14 @@ class StaticEncoder:
     id: str
     tokenizer: Tokenizer = field(repr=False)
     table: TokenTable = field(repr=False)
+    learnt: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64), repr=False)
+    """The `question_key` of every question it was trained on, in order."""
+
+    def has_learnt(self, question: str) -> bool:
+        """Whether this very question, folded, was trained on: how well it is found says nothing of others."""
+        key = question_key(question)
+        at = int(np.searchsorted(self.learnt, key))
+        return at < len(self.learnt) and bool(self.learnt[at] == key)
 
     @property
     def dimension(self) -> int:
@@ -168,6 +178,12 @@ def _unit_rows(rows: FloatArray) -> FloatArray:
     return unit
 
 
+def question_key(text: str) -> np.uint64:
+    """A 64-bit hash that stands for a question."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return np.uint64(int.from_bytes(digest[:8], "little"))
+
+
 def _load_static(folder: Path) -> StaticEncoder:
     from tokenizers import Tokenizer
 
@@ -177,10 +193,11 @@ def _load_static(folder: Path) -> StaticEncoder:
         table = _read_table(weights_file)
         tokenizer = Tokenizer.from_file(str(tokenizer_file))
         digest = _digest(weights_file.read_bytes(), tokenizer_file.read_bytes())
+        learnt = np.load(folder / LEARNT, allow_pickle=False) if (folder / LEARNT).is_file() else np.zeros(0, np.uint64)
     # tokenizers reports every defect of its file as a bare Exception.
     except Exception as error:
         raise _unavailable(str(folder), error) from error
-    return StaticEncoder(f"{folder.resolve().name}-{digest}", tokenizer, table)
+    return StaticEncoder(f"{folder.resolve().name}-{digest}", tokenizer, table, learnt)
 
 
 def _read_table(weights_file: Path) -> TokenTable:

@@ -12,7 +12,7 @@ import numpy as np
 
 from indexer.training.batches import Encode, prepare
 from indexer.training.corpus import Corpus, OwnData, read_own
-from indexer.training.export import save_model
+from indexer.training.export import save_learnt, save_model
 from indexer.training.fit import FitConfig, Mixture, Start, fit
 from indexer.training.public import read_public
 from indexer.training.variants import Homophones, variant
@@ -85,6 +85,8 @@ def train(config: TrainConfig) -> TrainReport:
     start = _start(encode(corpus.documents), vocabulary, config)
     rows = _fit(corpus, vocabulary, encode, start, config)
     save_model(config.out, tokenizer, rows)
+    service = (group for source in corpus.sources if source.service for group in source.groups)
+    save_learnt(config.out, (text for group in service for text in group.asked))
     groups = {source.name: len(source.groups) for source in corpus.sources}
     size = sum(file.stat().st_size for file in config.out.iterdir() if file.is_file())
     seconds = time.monotonic() - began

@@ -24,7 +24,7 @@ from indexer.records import Record
 from indexer.training import Progress, mixture, share_characters, silent
 from indexer.training.batches import prepare
 from indexer.training.corpus import Corpus, Fold, Group, OwnData, Source, read_own
-from indexer.training.export import save_model
+from indexer.training.export import save_learnt, save_model
 from indexer.training.fit import FitConfig, Start, fit
 from indexer.training.variants import Homophones, variant
 from search.encoder import Encoder, StaticEncoder, load_encoder
@@ -152,6 +152,7 @@ def adapt(base: StaticEncoder, lessons: Iterable[Lesson], config: AdaptConfig) -
     with tempfile.TemporaryDirectory(dir=config.out.parent, prefix=".adapting-") as beside:
         folder = Path(beside) / config.out.name
         save_model(folder, base.tokenizer, rows)
+        save_learnt(folder, _asked(corpus), base.learnt)
         # What is measured is what was written: rows are rounded on the way.
         adapted = load_encoder(str(folder))
         config.progress("measuring", 0, 1)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from search.encoder import LEARNT, question_key
 from search.types import FloatArray
 
 if TYPE_CHECKING:
@@ -46,3 +49,9 @@ def save_model(folder: Path, tokenizer: Tokenizer, rows: FloatArray) -> None:
     (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
     (folder / "modules.json").write_text(json.dumps(_MODULES, indent=2) + "\n", encoding="utf-8")
     (folder / "config_sentence_transformers.json").write_text(json.dumps(_CONFIG, indent=2) + "\n", encoding="utf-8")
+
+
+def save_learnt(folder: Path, questions: Iterable[str], before: NDArray[np.uint64] | None = None) -> None:
+    """Write which folded questions were trained on, as hashes, after those that the model had learnt `before`."""
+    keys = np.array([question_key(text) for text in questions], dtype=np.uint64)
+    np.save(folder / LEARNT, np.unique(keys if before is None else np.concatenate([before, keys])), allow_pickle=False)

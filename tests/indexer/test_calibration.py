@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from indexer.build import Plan
 from indexer.calibration import LEAST_QUESTIONS, Sample, calibrate, fit, threshold
 from indexer.records import Record
+from indexer.training.corpus import OwnData, read_own
 from search.analysis import Analyzer
 from search.confidence import Calibration
-from search.encoder import load_encoder
+from search.encoder import StaticEncoder, load_encoder, question_key
 from search.errors import SearchError
 from search.lexicon import shipped_lexicon
 from search.quality import brier, brier_of_constant, calibration_error
@@ -105,3 +106,26 @@ def test_too_few_questions_are_refused(tmp_path: Path) -> None:
     plan = Plan(tmp_path / "index", Analyzer(shipped_lexicon()), load_encoder())
     with pytest.raises(SearchError, match=f"too few .* {LEAST_QUESTIONS}"):
         calibrate(records(MATTERS[:2]), plan, 1_700_000_000)
+
+
+def test_questions_that_the_encoder_has_learnt_are_left_out(tmp_path: Path) -> None:
+    encoder, analyzer = load_encoder(), Analyzer(shipped_lexicon())
+    assert isinstance(encoder, StaticEncoder)
+    own = records(MATTERS)
+    asked = sorted({analyzer.fold(question) for record in own for question in record.questions})
+    assert not any(map(encoder.has_learnt, asked))
+    learnt = replace(encoder, learnt=np.sort(np.array([question_key(text) for text in asked], dtype=np.uint64)))
+    assert all(map(learnt.has_learnt, asked))
+    with pytest.raises(SearchError, match="0 questions are too few"):
+        calibrate(own, Plan(tmp_path / "index", analyzer, learnt), 1_700_000_000)
+
+
+def test_the_shipped_encoder_knows_what_it_has_learnt() -> None:
+    encoder = load_encoder()
+    assert isinstance(encoder, StaticEncoder)
+    fold = Analyzer(shipped_lexicon()).fold
+    corpus = read_own(OwnData()).folded(fold)
+    asked = [text for source in corpus.sources if source.service for group in source.groups for text in group.asked]
+    assert len(encoder.learnt) > 20_000
+    # Articles may have got new 相似问法 since.
+    assert np.mean([encoder.has_learnt(text) for text in asked]) > 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from itertools import product
 
@@ -101,7 +102,8 @@ def test_bins_have_equal_mass_and_lose_nothing(judged: list[tuple[float, float]]
     assert max(sizes) - min(sizes) <= 1
     assert min(sizes) >= 2
     assert sum(one.right * one.count for one in found) == pytest.approx(sum(right))
-    assert [one.confidence for one in found] == sorted(one.confidence for one in found)
+    # Means of equal numbers differ in their last digit.
+    assert all(one.confidence <= after.confidence + 1e-12 for one, after in itertools.pairwise(found))
 
 
 def test_squared_calibration_error_by_hand() -> None:
