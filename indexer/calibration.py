@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from indexer.build import Plan, build_generation
 from indexer.records import Record
+from indexer.training.corpus import OWN_DATA, read_unrelated
 from search.confidence import Calibration
 from search.encoder import StaticEncoder
 from search.engine import Engine
@@ -38,7 +39,6 @@ SHOWN = 0.95
 """Share of the answerable questions that keep their hits."""
 RIDGE = 1e-5
 Doubles = NDArray[np.float64]
-_UNRELATED = Path(__file__).parent / "training_data" / "unrelated.txt"
 _KINDS = (Kind.ARTICLE, Kind.SCRIPT, Kind.ANNOUNCEMENT)
 
 
@@ -119,7 +119,7 @@ def _half(records: Sequence[Record], half: int, plan: Plan, now: int) -> Iterato
         engine = Engine(Path(root), plan.analyzer, plan.encoder)
         unseen = [asked for asked in _left_out(records, half, families) if not _learnt(asked.text, plan)]
         yield from _ask_all(engine, unseen[:: _step(unseen)], now)
-        for text in _unrelated():
+        for text in read_unrelated(OWN_DATA):
             yield from _ask(engine, _Asked(text, frozenset()), now, everything)
 
 
@@ -166,13 +166,5 @@ def _families(records: Sequence[Record]) -> Callable[[Document], frozenset[str]]
     """An article and the scripts made from it answer alike."""
     family: dict[str, set[str]] = {}
     for record in records:
-        family.setdefault(_name(record.document), set()).add(record.document.id)
-    return lambda document: frozenset(family[_name(document)])
-
-
-def _name(document: Document) -> str:
-    return document.source.rpartition("/")[2] if document.source else document.slug
-
-
-def _unrelated() -> list[str]:
-    return [line for line in _UNRELATED.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+        family.setdefault(record.document.article, set()).add(record.document.id)
+    return lambda document: frozenset(family[document.article])

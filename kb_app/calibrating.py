@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from indexer.build import Plan
 from indexer.calibration import calibrate
 from kb_app import indexing
@@ -19,7 +17,7 @@ def refit(kb: Kb) -> Calibration:
     with kb.database.read() as session:
         records = list(indexing.records(session))
     plan = Plan(kb.settings.index_root, kb.analyzer, kb.encoder)
-    fitted = calibrate(records, plan, int(time.time()))
+    fitted = calibrate(records, plan, int(kb.clock()))
     write_calibration(kb.settings.calibration, fitted)
     return fitted
 

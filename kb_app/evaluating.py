@@ -153,13 +153,7 @@ def _ask(kb: Kb, engine: Engine, golden: Golden) -> Outcome:
 
 def _distinct(hits: Sequence[Hit]) -> list[str]:
     """Articles in order; a script stands for the article it comes from."""
-    names = (_article_of(hit) for hit in hits)
-    return list(dict.fromkeys(names))[:DEPTH]
-
-
-def _article_of(hit: Hit) -> str:
-    document = hit.document
-    return document.source.rpartition("/")[2] if document.source else document.slug
+    return list(dict.fromkeys(hit.document.article for hit in hits))[:DEPTH]
 
 
 def _read_lines(path: Path) -> Iterator[Golden]:

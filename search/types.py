@@ -85,6 +85,11 @@ class Document:
     source: str = ""
     script: Script | None = None
 
+    @property
+    def article(self) -> str:
+        """The slug of the article that this is or was made from: a script answers as its article does."""
+        return self.source.rpartition("/")[2] if self.source else self.slug
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from indexer.build import Plan, build_generation
 from indexer.records import Record
+from kb_app.evaluating import HALVES
 from search.analysis import Analyzer
 from search.confidence import Calibration
 from search.encoder import Encoder, load_encoder
-from search.engine import Engine, Halves
+from search.engine import Engine
 from search.lexicon import shipped_lexicon
 from search.quality import Figure, Judged, figure, ranks_of, recall_at, reciprocal_rank
 from search.types import Answer, Audience, Document, Kind, Query, everything
 
-HALVES = {"lexical": Halves(dense=False), "dense": Halves(lexical=False), "hybrid": Halves()}
 METRICS = {"R@1": recall_at(1), "R@5": recall_at(5), "R@10": recall_at(10), "MRR": reciprocal_rank}
 
 

@@ -19,6 +19,7 @@ Fold = Callable[[str], str]
 
 OWN_DATA = Path(__file__).parent.parent / "training_data"
 OWN_ARTICLES = Path(__file__).parent.parent.parent / "articles"
+UNRELATED = "unrelated.txt"
 OWN_REPEATS = 4
 """How often the project's own texts count among the documents: they are few and closest to what is asked."""
 
@@ -84,7 +85,9 @@ def read_own(own: OwnData) -> Corpus:
     """The project's own intents, articles, synonyms and unrelated talk."""
     corpus = Corpus()
     _read_intents(own.folder / "intents.jsonl", corpus)
-    _read_unrelated(own.folder / "unrelated.txt", corpus)
+    if unrelated := read_unrelated(own.folder):
+        corpus.unrelated.extend(unrelated)
+        corpus.hashes["unrelated talk (own)"] = hash_files([own.folder / UNRELATED])
     _read_articles(own.articles, corpus)
     words = shipped_lexicon().synonyms
     synonyms = tuple(Group((word,), others) for word, others in sorted(words.items()))
@@ -129,11 +132,11 @@ def _intent_group(intent: dict[str, Any]) -> Group:
     return Group((*utterances, title), (*[title] * 2, *[answer] * 2, *sentences(answer), *utterances))
 
 
-def _read_unrelated(file: Path, corpus: Corpus) -> None:
-    if file.is_file():
-        lines = file.read_text(encoding="utf-8").splitlines()
-        corpus.unrelated.extend(line for line in lines if line and not line.startswith("#"))
-        corpus.hashes["unrelated talk (own)"] = hash_files([file])
+def read_unrelated(folder: Path) -> list[str]:
+    """Talk that no service desk could answer, [] where the folder has none."""
+    file = folder / UNRELATED
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _read_articles(folder: Path, corpus: Corpus) -> None:
