@@ -1,214 +1,304 @@
-"""Make a generation: chunk, embed, write beside, seal, publish."""
+"""Make a generation: a full one from all records, or the next one from what changed. Write beside, seal, publish."""
 
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from indexer.chunking import passages as passages_of
-from indexer.embedding import HASH_BYTES, centroids, embed, known_vectors, text_to_encode
+from indexer.blocks import chunks, join_blocks, write_block
+from indexer.embedding import KnownVectors
+from indexer.plan import Plan, Progress
 from indexer.records import Record
-from search.analysis import Analyzer
-from search.columns import Codes, rows_of
-from search.confidence import Calibration, write_calibration
-from search.encoder import Encoder
+from indexer.terms import lexical_rows
+from search.blocks import FOLDER, Places, load_array, map_array
+from search.columns import Codes
+from search.confidence import write_calibration
+from search.crash import crash_point
+from search.encoder import StaticEncoder
 from search.errors import SearchError
-from search.generation import FORMAT, Manifest, current_number, next_number, seal, set_current, write_manifest
-from search.lexical import write_lexical
-from search.passages import document_record, passage_record, write_records
-from search.spelling.vocabulary import Tally
-from search.suggest import Completion, completions_of, syllables
-from search.types import Document, FloatArray, IntArray, Kind, Passage, Role
+from search.generation import (
+    DEAD,
+    FORMAT,
+    FileSeal,
+    Manifest,
+    clone,
+    current_number,
+    kept_links,
+    next_number,
+    read_manifest,
+    read_seals,
+    seal,
+    set_current,
+    write_manifest,
+)
+from search.lexical import extend_lexical, write_lexical
 
-Progress = Callable[[str, int, int], None]
-"""Told the stage, how much of it is done, and how much there is."""
-
-TITLE_WEIGHT = 3
-HEADING_WEIGHT = 2
-KEPT_GENERATIONS = 2
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to build with: `outbox_id` is the last change the records contain, `uses` how often each was of use."""
-
-    root: Path
-    analyzer: Analyzer
-    encoder: Encoder | None
-    lexical: str = "whoosh"
-    vectors: str = "faiss"
-    outbox_id: int = 0
-    calibration: Calibration = field(default_factory=Calibration)
-    uses: Mapping[str, int] = field(default_factory=dict)
-    progress: Progress = _silent
+WHOOSH_MOST = 3_000
+"""Passages up to which `auto` takes Whoosh: writing it anew takes under a second (docs/performance.md)."""
+JOIN_RATIO = 4
+"""Blocks of changes are joined while the earlier is not this much larger: their number grows with the logarithm."""
+BUILDING = ".building"
 
 
 @dataclass(frozen=True, slots=True)
-class _Corpus:
-    documents: list[Document]
-    passages: list[list[Passage]]
+class Change:
+    """Documents to take out by id, and what is to be found in their place or besides."""
 
-    def flat(self) -> Iterator[tuple[Document, Passage]]:
-        for document, own in zip(self.documents, self.passages, strict=True):
-            for passage in own:
-                yield document, passage
+    gone: Collection[str]
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A generation whose files are written and not yet sealed. `built` made the first `built_blocks` of `blocks`."""
+
+    folder: Path
+    number: int
+    lexical: str
+    built: int
+    built_blocks: int
+    blocks: Sequence[str]
+    codes: Codes
+    dead: frozenset[int]
 
 
 def build_generation(records: Iterable[Record], plan: Plan) -> Manifest:
-    """Build and publish the next generation; until the last step readers keep the one they have."""
+    """Build and publish a generation of all records; until the last step readers keep the one they have.
+
+    Vectors of the current generation, and of a build that was interrupted, are not computed again.
+    """
     plan.root.mkdir(parents=True, exist_ok=True)
-    corpus = _read(records, plan.progress)
-    number = next_number(plan.root)
-    beside = plan.root / f"{number}.building"
-    beside.mkdir()
-    try:
-        manifest = _write(corpus, beside, number, plan)
-        folder = beside.rename(plan.root / str(number))
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    assert folder.is_dir()
-    set_current(plan.root, number)
-    prune(plan.root)
+    with _beside(plan.root) as (number, beside):
+        names, codes = _write_blocks(records, _Site(beside, number, Codes(), _known(plan)), plan)
+        lexical = _write_lexical(beside, names, plan)
+        write_calibration(beside / "calibration.json", plan.calibration)
+        draft = _Draft(beside, number, lexical, number, len(names), names, codes, frozenset())
+        manifest = _finish(draft, {}, plan)
+    _publish(plan.root, number)
+    return manifest
+
+
+def extend_generation(change: Change, plan: Plan) -> Manifest:
+    """Publish a generation that is the current one with some documents replaced, added or taken out.
+
+    Its lexical engine must be one of `search.lexical.EXTENDED`, its analyser and encoder those of the plan.
+    """
+    before = read_manifest(folder := plan.root / str(current_number(plan.root)))
+    with _beside(plan.root) as (number, beside):
+        shared = clone(folder, beside)
+        crash_point("index.clone")
+        dead = _dead(folder)
+        gone = _numbers_of(folder, before.blocks, change.gone) - dead
+        codes = Codes(before.categories, before.products, before.tags)
+        site = _Site(beside, number, codes, _known_of(folder, before.blocks, gone, plan))
+        added, codes = _write_blocks(change.records, site, plan) if change.records else ([], codes)
+        names = [*before.blocks, *added]
+        extend_lexical(before.lexical, beside / "lexical", gone, lexical_rows(beside, names, len(before.blocks), plan))
+        crash_point("index.lexical")
+        names = _join_small(beside, names, before, number)
+        draft = _Draft(beside, number, before.lexical, before.built, before.built_blocks, names, codes, dead | gone)
+        manifest = _finish(draft, kept_links(folder, beside, shared), plan)
+    _publish(plan.root, number)
     return manifest
 
 
 def prune(root: Path) -> None:
-    """Remove all but the newest generations, and what interrupted builds left."""
-    current = current_number(root)
+    """Remove what nobody goes back to, and what interrupted builds left.
+
+    Kept are the current generation, the one it was made from, and the last one of the full build before.
+    """
+    kept = _kept(root)
     for path in root.iterdir():
-        name = path.name
-        if name.endswith(".building") or (name.isdigit() and int(name) <= current - KEPT_GENERATIONS):
+        if path.name.endswith(BUILDING) or (path.name.isdigit() and int(path.name) not in kept):
             shutil.rmtree(path)
 
 
-def _read(records: Iterable[Record], progress: Progress) -> _Corpus:
-    corpus = _Corpus([], [])
-    for record in records:
-        corpus.documents.append(record.document)
-        corpus.passages.append(passages_of(record))
-        if len(corpus.documents) % 50 == 0:
-            progress("chunk", len(corpus.documents), 0)
-    progress("chunk", len(corpus.documents), len(corpus.documents))
-    return corpus
+def generations(root: Path) -> list[Manifest]:
+    """The generations that are there, newest first; those that cannot be read are left out."""
+    numbers = sorted((int(path.name) for path in root.iterdir() if path.name.isdigit()), reverse=True)
+    found = []
+    for number in numbers:
+        try:
+            found.append(read_manifest(root / str(number)))
+        except SearchError:
+            continue
+    return found
 
 
-def _write(corpus: _Corpus, folder: Path, number: int, plan: Plan) -> Manifest:
-    codes = Codes.of(corpus.documents)
-    rows = rows_of(corpus.documents, corpus.passages, codes)
-    np.save(folder / "columns.npy", rows, allow_pickle=False)
-    np.save(folder / "tags.npy", _tag_pairs(corpus.documents, codes), allow_pickle=False)
-    write_records(folder / "documents.jsonl", map(document_record, corpus.documents))
-    write_records(folder / "passages.jsonl", (passage_record(passage) for _, passage in corpus.flat()))
-    write_records(folder / "completions.jsonl", (asdict(entry) for entry in _completions(corpus, plan)))
-    write_calibration(folder / "calibration.json", plan.calibration)
-    _write_spelling(corpus, folder, plan)
-    _write_lexical(corpus, folder / "lexical", len(rows), plan)
-    _write_vectors(corpus, rows, folder, plan)
+def _kept(root: Path) -> set[int]:
+    current = current_number(root)
+    older = [manifest for manifest in generations(root) if manifest.number < current]
+    built = read_manifest(root / str(current)).built
+    other = next((manifest.number for manifest in older if manifest.built != built), current)
+    return {current, *(manifest.number for manifest in older[:1]), other}
+
+
+@contextmanager
+def _beside(root: Path) -> Iterator[tuple[int, Path]]:
+    """A number and an empty folder for the next generation; the folder goes away when making it fails.
+
+    Whoever interrupts a build finds the blocks that were finished when building again.
+    """
+    number = next_number(root)
+    beside = root / f"{number}{BUILDING}"
+    beside.mkdir()
+    try:
+        yield number, beside
+        crash_point("index.manifest")
+        beside.rename(root / str(number))
+        crash_point("index.rename")
+    except Exception:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def _publish(root: Path, number: int) -> None:
+    set_current(root, number)
+    crash_point("index.pointer")
+    prune(root)
+    crash_point("index.prune")
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where blocks are written, the codes there are already, and vectors that need not be computed."""
+
+    folder: Path
+    number: int
+    codes: Codes
+    known: KnownVectors
+
+
+def _write_blocks(records: Iterable[Record], site: _Site, plan: Plan) -> tuple[list[str], Codes]:
+    """Write records as blocks; their names, and the codes of all that there is now."""
+    names, codes = list[str](), site.codes
+    for chunk in chunks(records, plan):
+        codes = codes.including(chunk.documents)
+        names.append(f"{site.number}-{len(names) + 1}")
+        write_block(site.folder / FOLDER / names[-1], chunk, codes, site.known, plan)
+        crash_point("index.block")
+    return names, codes
+
+
+def _write_lexical(folder: Path, names: Sequence[str], plan: Plan) -> str:
+    """Write the lexical index of a new generation; which engine it is."""
+    passages = sum(len(map_array(folder / FOLDER / name / "columns.npy")) for name in names)
+    engine = ("whoosh" if passages <= WHOOSH_MOST else "tantivy") if plan.lexical == "auto" else plan.lexical
+    (folder / "lexical").mkdir()
+    write_lexical(engine, folder / "lexical", lexical_rows(folder, names, 0, plan))
+    crash_point("index.lexical")
+    return engine
+
+
+def _join_small(folder: Path, names: Sequence[str], before: Manifest, number: int) -> list[str]:
+    """Join the last blocks of changes where the earlier ones are not much larger; the names there are then."""
+    sizes = [len(map_array(folder / FOLDER / name / "ids.npy")) for name in names]
+    first = len(names) - 1
+    while first > before.built_blocks and sizes[first - 1] <= JOIN_RATIO * sum(sizes[first:]):
+        first -= 1
+    if len(names) - max(first, before.built_blocks) < 2:
+        return list(names)
+    parts = [folder / FOLDER / name for name in names[first:]]
+    joined = f"{number}-joined"
+    join_blocks(parts, folder / FOLDER / joined, before.encoder)
+    for part in parts:
+        shutil.rmtree(part)
+    return [*names[:first], joined]
+
+
+def _finish(draft: _Draft, shared: Mapping[str, FileSeal], plan: Plan) -> Manifest:
+    """Seal the files that are not shared and write the manifest, which makes the folder a generation."""
     plan.progress("seal", 0, 1)
+    np.save(draft.folder / DEAD, np.array(sorted(draft.dead), dtype=np.int64), allow_pickle=False)
+    documents, passages = _counts(draft)
+    sealed = {f"{FOLDER}/{name}/{file}": own for name in draft.blocks for file, own in _seals(draft, name)}
+    files = seal(draft.folder, {**sealed, **shared})
+    crash_point("index.seal")
     manifest = Manifest(
         format=FORMAT,
-        number=number,
+        number=draft.number,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         analyser=plan.analyzer.id,
-        lexical=plan.lexical,
+        lexical=draft.lexical,
         vectors=plan.vectors,
         encoder=plan.encoder.id if plan.encoder else "",
         dimension=plan.encoder.dimension if plan.encoder else 0,
         outbox_id=plan.outbox_id,
-        documents=len(corpus.documents),
-        passages=len(rows),
-        categories=codes.categories,
-        products=codes.products,
-        tags=codes.tags,
-        files=seal(folder),
+        documents=documents,
+        passages=passages,
+        dead=len(draft.dead),
+        built=draft.built,
+        built_blocks=draft.built_blocks,
+        blocks=tuple(draft.blocks),
+        categories=draft.codes.categories,
+        products=draft.codes.products,
+        tags=draft.codes.tags,
+        files=files,
     )
-    write_manifest(folder, manifest)
+    write_manifest(draft.folder, manifest)
     plan.progress("seal", 1, 1)
     return manifest
 
 
-def weighted_terms(document: Document, passage: Passage, analyzer: Analyzer) -> list[str]:
-    """The terms of a passage; a field that counts more is written more often.
-
-    With one length for all fields this is BM25F: Robertson, Zaragoza and Taylor, "Simple BM25 Extension to
-    Multiple Weighted Fields" (2004), section 4.
-    """
-    terms = analyzer.index_terms
-    if passage.role is Role.TITLE:
-        return terms(passage.text) * TITLE_WEIGHT + terms(" ".join((document.summary, *document.tags)))
-    if passage.role is Role.QUESTION:
-        return terms(passage.text)
-    return terms(document.title) + terms(" ".join(passage.headings)) * HEADING_WEIGHT + terms(passage.text)
+def _seals(draft: _Draft, name: str) -> Iterable[tuple[str, FileSeal]]:
+    return read_seals(draft.folder / FOLDER / name).files.items()
 
 
-def _write_lexical(corpus: _Corpus, folder: Path, total: int, plan: Plan) -> None:
-    def stream() -> Iterator[Sequence[str]]:
-        for done, (document, passage) in enumerate(corpus.flat(), 1):
-            yield weighted_terms(document, passage, plan.analyzer)
-            if done % 200 == 0 or done == total:
-                plan.progress("lexical", done, total)
-
-    folder.mkdir()
-    write_lexical(plan.lexical, folder, stream())
+def _counts(draft: _Draft) -> tuple[int, int]:
+    """Documents and passages that can be found."""
+    columns = [map_array(draft.folder / FOLDER / name / "columns.npy")["document"] for name in draft.blocks]
+    starts = Places([len(map_array(draft.folder / FOLDER / name / "ids.npy")) for name in draft.blocks]).starts
+    dead = np.array(sorted(draft.dead), dtype=np.int64)
+    gone = sum(int(np.isin(own + start, dead).sum()) for own, start in zip(columns, starts, strict=False))
+    return starts[-1] - len(dead), sum(map(len, columns)) - gone
 
 
-def _write_spelling(corpus: _Corpus, folder: Path, plan: Plan) -> None:
-    tally = Tally(plan.analyzer, syllables, int(time.time()))
-    for document, own in zip(corpus.documents, corpus.passages, strict=True):
-        tally.add(document, own)
-    tally.save(folder)
+def _numbers_of(folder: Path, blocks: Sequence[str], ids: Collection[str]) -> frozenset[int]:
+    """The numbers of documents, those of earlier versions included."""
+    wanted = np.array([key.encode() for key in ids], dtype=np.bytes_)
+    names = [load_array(folder / FOLDER / name / "ids.npy") for name in blocks]
+    starts = Places([len(own) for own in names]).starts
+    found = (np.flatnonzero(np.isin(own, wanted)) + start for own, start in zip(names, starts, strict=False))
+    return frozenset(number for numbers in found for number in numbers.tolist()) if len(wanted) else frozenset()
 
 
-def _write_vectors(corpus: _Corpus, rows: NDArray[np.void], folder: Path, plan: Plan) -> None:
-    if plan.encoder is None:
-        np.save(folder / "vectors.npy", np.zeros((0, 0), np.float32), allow_pickle=False)
-        np.save(folder / "centroids.npy", np.zeros((0, 0), np.float32), allow_pickle=False)
-        np.save(folder / "hashes.npy", np.zeros((0, HASH_BYTES), np.uint8), allow_pickle=False)
-        return
-    texts = [text_to_encode(passage, plan.analyzer.fold) for _, passage in corpus.flat()]
-    done = 0
-
-    def report(rows: int) -> None:
-        nonlocal done
-        done += rows
-        plan.progress("embed", done, len(texts))
-
-    matrix, hashes = embed(texts, plan.encoder, _known(plan), report)
-    np.save(folder / "vectors.npy", matrix, allow_pickle=False)
-    np.save(folder / "centroids.npy", centroids(matrix, rows), allow_pickle=False)
-    np.save(folder / "hashes.npy", hashes, allow_pickle=False)
+def _dead(folder: Path) -> frozenset[int]:
+    return frozenset(load_array(folder / DEAD).tolist())
 
 
-def _known(plan: Plan) -> dict[bytes, FloatArray]:
-    assert plan.encoder is not None
+def _known(plan: Plan) -> KnownVectors:
+    """Vectors of the current generation and of what interrupted builds finished."""
+    known = KnownVectors()
+    if plan.encoder is not None:
+        left = sorted(plan.root.glob(f"*{BUILDING}/{FOLDER}/*"))
+        for block in [*_current_blocks(plan.root), *left]:
+            known.add_block(block, plan.encoder.id)
+    return known
+
+
+def _current_blocks(root: Path) -> list[Path]:
     try:
-        folder = plan.root / str(current_number(plan.root))
+        folder = root / str(current_number(root))
+        return [folder / FOLDER / name for name in read_manifest(folder).blocks]
     except SearchError:
-        return {}
-    return dict(known_vectors(folder, plan.encoder.id))
+        return []
 
 
-def _completions(corpus: _Corpus, plan: Plan) -> list[Completion]:
-    """Titles and questions of what people may be offered, most used first; tickets are nobody's completion."""
-    pairs = zip(corpus.documents, corpus.passages, strict=True)
-    offered = ((d, own if d.kind is not Kind.TICKET else []) for d, own in pairs)
-    entries = completions_of(offered, plan.analyzer.fold)
-    return sorted(entries, key=lambda entry: -plan.uses.get(corpus.documents[entry.document].id, 0))
+def _known_of(folder: Path, blocks: Sequence[str], gone: Collection[int], plan: Plan) -> KnownVectors:
+    """Vectors of the blocks that hold earlier versions of what is replaced."""
+    known = KnownVectors()
+    # Encoding again with a static encoder costs less than comparing the old vectors with their checksum.
+    if plan.encoder is not None and not isinstance(plan.encoder, StaticEncoder):
+        places = Places([len(map_array(folder / FOLDER / name / "ids.npy")) for name in blocks])
+        for place in sorted({places.find(number)[0] for number in gone}):
+            known.add_block(folder / FOLDER / blocks[place], plan.encoder.id)
+    return known
 
 
-def _tag_pairs(documents: Sequence[Document], codes: Codes) -> IntArray:
-    code = {tag: number for number, tag in enumerate(codes.tags)}
-    pairs = [(code[tag], number) for number, document in enumerate(documents) for tag in document.tags]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+__all__ = ["Change", "Plan", "Progress", "build_generation", "extend_generation", "generations", "prune"]

@@ -116,7 +116,7 @@ def _decorated(kb: Kb, asked: Asked, principal: Principal) -> Asked:
     if not ids:
         return asked
     with kb.database.read() as session:
-        found = {key: article for key in ids if (article := articles.get(session, key))}
+        found = articles.among(session, ids)
         tied = _tied(session, found, principal, kb.clock())
     asked = replace(asked, articles=found, scripts=tied)
     if not principal.is_staff:

@@ -71,6 +71,13 @@ class Unavailable(KbError):
     code = "unavailable"
 
 
+class DiskFull(KbError):
+    """There is no room left to store something."""
+
+    status = 507
+    code = "disk_full"
+
+
 class HomeInUse(KbError):
     """Another process writes to the same KB_HOME."""
 

@@ -13,6 +13,7 @@ from kb_app.kb import Kb
 from kb_app.store import articles, journal
 from kb_app.store.articles import Html, NewVersion, State
 from kb_app.store.database import Session
+from search.crash import crash_point
 from search.types import Audience, Kind
 
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -71,6 +72,8 @@ def publish(kb: Kb, slug: str, content: ArticleFile, origin: Origin) -> str:
     html = render(kb, content)
     with kb.database.write() as session:
         save_version(session, kb, slug, content, html, origin)
+        crash_point("publish.before_commit")
+    crash_point("publish.after_commit")
     return content.id
 
 

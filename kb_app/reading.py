@@ -93,6 +93,7 @@ def readiness(kb: Kb) -> Readiness:
             "generation": index.manifest.number,
             "documents": index.manifest.documents,
             "behind": max(0, status.outbox_id - index.manifest.outbox_id),
+            "waiting_since": status.waiting_since,
         }
     except (SearchError, KbError) as error:
         ready = False

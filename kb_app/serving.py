@@ -25,6 +25,9 @@ from search.errors import SearchError
 STOP_SECONDS = 10.0
 READY_SECONDS = 60.0
 WORKER_NICENESS = 10
+CONNECTIONS = 4_000
+LOCK_SECONDS = 0.2
+SWITCH_SECONDS = 0.0005
 _log = logging.getLogger(__name__)
 
 
@@ -139,9 +142,19 @@ def serve_web(kb: Kb, descriptor: int, lifeline: int) -> None:
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     app = create_app(kb)
     _warm(kb)
+    # A new generation is opened beside the questions, in slices short enough that none of them waits long for its turn.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    threading.Thread(target=kb.engine.follow, args=(_pause,), daemon=True).start()
     bound = socket.socket(fileno=descriptor)
     server = waitress.create_server(
-        app, sockets=[bound], threads=kb.settings.threads, ident=None, clear_untrusted_proxy_headers=True
+        app,
+        sockets=[bound],
+        threads=kb.settings.threads,
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+        # Whoever sends slowly or nothing holds a connection and no thread; `select` would end at 1024 of them.
+        connection_limit=CONNECTIONS,
+        asyncore_use_poll=True,
     )
     signal.signal(signal.SIGTERM, _raise_exit)
     try:
@@ -152,13 +165,18 @@ def serve_web(kb: Kb, descriptor: int, lifeline: int) -> None:
 
 def serve_worker(kb: Kb, lifeline: int | None) -> None:
     """The worker: hold the writer lock and follow the outbox until told to stop."""
-    lock = writer_lock(kb.settings.home)
-    lock.require()
-    if lifeline is not None:
+    lock, stop = writer_lock(kb.settings.home), Stop()
+    if lifeline is None:
+        lock.require()
+    else:
         os.nice(WORKER_NICENESS)
         threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+    stop.on_signals()
+    # The worker of a server that was killed may still be at its last step.
+    while lifeline is not None and not lock.acquire() and not stop.wait(LOCK_SECONDS):
+        pass
     try:
-        indexing.work(kb, Stop().on_signals())
+        indexing.work(kb, stop)
     finally:
         lock.release()
 
@@ -191,6 +209,12 @@ def _warm(kb: Kb) -> None:
 def _end_with_parent(lifeline: int) -> None:
     os.read(lifeline, 1)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _pause(seconds: float) -> bool:
+    """Wait; it is never time to stop, as the thread ends with its process."""
+    time.sleep(seconds)
+    return False
 
 
 def _raise_exit(*_signal: object) -> None:

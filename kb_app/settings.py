@@ -71,7 +71,12 @@ SETTINGS: tuple[Setting, ...] = (
         "zhida-static",
         "Sentence encoder: the shipped one, or a model name or path; `none` for none.",
     ),
-    Setting("KB_LEXICAL", _one_of("auto", "whoosh"), "auto", "Lexical engine; `auto` chooses when the index is built."),
+    Setting(
+        "KB_LEXICAL",
+        _one_of("auto", "whoosh", "tantivy"),
+        "auto",
+        "Lexical engine; `auto` chooses by size when the index is built.",
+    ),
     Setting(
         "KB_LEXICON", str, "", "Folder with words.txt, synonyms.txt and stopwords.txt in place of the shipped ones."
     ),

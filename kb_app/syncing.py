@@ -18,6 +18,8 @@ from kb_app.render import RenderRefused
 from kb_app.store import articles
 from kb_app.store.articles import Html, State, StoredArticle, Synced
 from kb_app.store.database import Session
+from search.crash import crash_point
+from search.generation import sync as sync_to_disk
 from search.types import Audience
 
 BATCH = 50
@@ -103,7 +105,7 @@ def write_back(kb: Kb) -> list[str]:
         return []
     written = []
     with kb.database.read() as session:
-        changed = [a for a in articles.every(session) if _to_write(a)]
+        changed = [a for a in articles.unsynced(session) if _to_write(a)]
     for article in changed:
         try:
             if _write_one(kb, article):
@@ -112,6 +114,22 @@ def write_back(kb: Kb) -> list[str]:
             # The database has the article, and searching it does not wait for its file.
             _log.error("%s is not written: %s; KB_ARTICLES_WRITE=0 if it never can be", article.source_path, error)
     return written
+
+
+def write_missing(kb: Kb) -> tuple[list[str], list[str]]:
+    """Write the files that are gone of articles that are not archived, lest the next sync archive them.
+
+    The paths written, and those that may not be written.
+    """
+    with kb.database.read() as session:
+        gone = [a for a in articles.every(session) if _is_mine(a) and a.facts.state is not State.ARCHIVED]
+    gone = [a for a in gone if not (kb.settings.articles / (a.source_path or "")).exists()]
+    paths = [article.source_path or "" for article in gone]
+    if not kb.settings.articles_write:
+        return [], paths
+    for article in gone:
+        _write_file(kb, article)
+    return paths, []
 
 
 def _take_in(kb: Kb, source: Source, advance: Advance) -> Report:
@@ -171,7 +189,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _same(entry: Synced | None, found: _Found) -> bool:
-    return entry is not None and entry.synced_hash == found.file_hash and entry.state is found.content.state
+    return entry is not None and entry.synced_hash == found.file_hash
 
 
 def _render(kb: Kb, found: _Found, report: Report) -> list[_Rendered]:
@@ -251,6 +269,8 @@ def _archive_vanished(kb: Kb, source: Source, report: Report) -> None:
             gone = ":" not in entry.source_path and not (source.folder / entry.source_path).exists()
             if gone and entry.state is not State.ARCHIVED:
                 publishing.archive(session, kb, entry.id, Origin(source.actor, f"file {entry.source_path} is gone"))
+                # Should it come back, even unchanged, it is news; what the database archived stays archived.
+                articles.mark_synced(session, entry.id, entry.source_path, None)
                 report.archived.append(entry.source_path)
 
 
@@ -311,9 +331,13 @@ def _slug(text: str) -> str:
 
 
 def _to_write(article: StoredArticle) -> bool:
-    mine = article.source_path is not None and ":" not in article.source_path
     changed = article.facts.version != article.synced_version
-    return mine and changed and article.facts.state is State.PUBLISHED
+    return _is_mine(article) and changed and article.facts.state is State.PUBLISHED
+
+
+def _is_mine(article: StoredArticle) -> bool:
+    """Whether it has a file in the articles folder, which imports have not."""
+    return article.source_path is not None and ":" not in article.source_path
 
 
 def _write_one(kb: Kb, article: StoredArticle) -> bool:
@@ -322,15 +346,25 @@ def _write_one(kb: Kb, article: StoredArticle) -> bool:
     on_disk = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
     if on_disk != article.synced_hash:
         return False
+    _write_file(kb, article)
+    return True
+
+
+def _write_file(kb: Kb, article: StoredArticle) -> None:
+    assert article.source_path
     data = article_text(article.content, kb.settings.timezone).encode()
-    _replace_file(path, data)
+    _replace_file(kb.settings.articles / article.source_path, data)
     with kb.database.write() as session:
         articles.mark_synced(session, article.facts.id, article.source_path, hashlib.sha256(data).hexdigest())
-    return True
 
 
 def _replace_file(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_bytes(data)
+    # Without this a power cut may leave the new name on an empty file, which the next sync would take for an edit.
+    sync_to_disk(beside)
+    crash_point("files.before_rename")
     beside.replace(path)
+    sync_to_disk(path.parent)
+    crash_point("files.after_rename")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from functools import wraps
@@ -101,6 +102,7 @@ def _finish(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers["X-Process"] = str(os.getpid())
     if response.status_code == 429:
         response.headers.setdefault("Retry-After", str(accounts.LOCK_SECONDS))
     if request.endpoint != "static":

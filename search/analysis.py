@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import local
 from typing import TYPE_CHECKING
 
 from search.lexicon import Lexicon
@@ -186,11 +187,16 @@ def _converter(name: str) -> Callable[[str], str]:
 def _stemmer() -> Callable[[str], str]:
     import snowballstemmer
 
-    stem = snowballstemmer.stemmer("english").stemWord
+    # A stemmer holds the word it is working on: threads must not share one.
+    own = local()
 
     @lru_cache(maxsize=50_000)
     def stem_word(word: str) -> str:
-        return str(stem(word)) if len(word) > 3 and word.isalpha() else word
+        if len(word) < 4 or not word.isalpha():
+            return word
+        if not hasattr(own, "stemmer"):
+            own.stemmer = snowballstemmer.stemmer("english")
+        return str(own.stemmer.stemWord(word))
 
     return stem_word
 

@@ -10,7 +10,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from search.types import BoolArray, Document, Filter, Kind, Passage, Query
+from search.types import FOREVER, BoolArray, Document, Filter, Kind, Passage, Query
 
 KINDS = tuple(Kind)
 ROW = np.dtype(
@@ -31,21 +31,18 @@ ROW = np.dtype(
 class Codes:
     """Small integers for the names that may be filtered by; the order is the code."""
 
-    categories: tuple[str, ...]
-    products: tuple[str, ...]
-    tags: tuple[str, ...]
+    categories: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
-    @staticmethod
-    def of(documents: Iterable[Document]) -> Codes:
-        """Codes for every name used in `documents`."""
-        categories: set[str] = set()
-        products: set[str] = set()
-        tags: set[str] = set()
+    def including(self, documents: Iterable[Document]) -> Codes:
+        """The same with a code for every name used in `documents`; names that have one keep it."""
+        categories, products, tags = (dict.fromkeys(names) for names in (self.categories, self.products, self.tags))
         for document in documents:
-            categories.add(document.category)
-            products.add(document.product)
-            tags.update(document.tags)
-        return Codes(tuple(sorted(categories)), tuple(sorted(products)), tuple(sorted(tags)))
+            categories[document.category] = None
+            products[document.product] = None
+            tags.update(dict.fromkeys(document.tags))
+        return Codes(tuple(categories), tuple(products), tuple(tags))
 
 
 def filter_of(query: Query, codes: Codes) -> Filter:
@@ -95,6 +92,11 @@ class Selection:
     allowed: BoolArray
     none: bool
 
+    def part(self, start: int, end: int) -> Selection:
+        """The same for a run of passages, which are then counted from 0."""
+        allowed = self.allowed[start:end]
+        return Selection(self.where, allowed, self.none or not allowed.any())
+
 
 @dataclass(frozen=True, slots=True)
 class _Cached:
@@ -104,11 +106,15 @@ class _Cached:
 
 
 class Columns:
-    """The columns of one generation, with masks cached until the clock passes a validity date."""
+    """The columns of one generation, with masks cached until the clock passes a validity date.
 
-    def __init__(self, rows: NDArray[np.void], tags: Mapping[int, Sequence[int]]) -> None:
+    Documents in `dead` have been replaced or taken out: no filter allows them.
+    """
+
+    def __init__(self, rows: NDArray[np.void], tags: Mapping[int, Sequence[int]], dead: Iterable[int] = ()) -> None:
         self.rows = rows
         self._tags = tags
+        self._dead = np.array(sorted(dead), dtype=np.int64)
         self._masks: dict[Filter, _Cached] = {}
         self._lock = Lock()
 
@@ -140,7 +146,16 @@ class Columns:
 
     @cached_property
     def _edges(self) -> NDArray[np.int64]:
-        return np.unique(np.concatenate([self.rows["valid_from"], self.rows["valid_until"]]))
+        begins, ends = self.rows["valid_from"], self.rows["valid_until"]
+        # Most begin at 0 and never end; sorting all of them would take longer than the mask.
+        return np.unique(np.concatenate([[0, FOREVER], begins[begins != 0], ends[ends != FOREVER]]))
+
+    @cached_property
+    def _alive(self) -> BoolArray:
+        alive = np.ones(len(self.first) - 1, dtype=np.bool_)
+        alive[self._dead] = False
+        of_passage: BoolArray = alive[self.rows["document"]]
+        return of_passage
 
     def select(self, where: Filter) -> Selection:
         """The passages that `where` allows at `where.now`."""
@@ -166,7 +181,7 @@ class Columns:
 
     def _allowed(self, where: Filter) -> BoolArray:
         rows = self.rows
-        allowed = rows["audience"] <= where.audience
+        allowed = self._alive & (rows["audience"] <= where.audience)
         allowed &= (rows["valid_from"] <= where.now) & (where.now < rows["valid_until"])
         if where.kinds:
             allowed &= np.isin(rows["kind"], [KINDS.index(kind) for kind in where.kinds])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
@@ -16,43 +16,27 @@ from threading import Lock
 import numpy as np
 
 from search.analysis import Analyzer, Term
-from search.answers import Weigher, extract
-from search.columns import Selection, filter_of
+from search.answers import Weigher
+from search.columns import filter_of
 from search.confidence import Calibration, decide
 from search.encoder import Encoder
 from search.errors import SearchError
 from search.fusion import SEMANTIC_SHARE, Candidate, Scale, fuse
 from search.generation import pointer_stamp
+from search.hits import HitBuilder, Question
 from search.index import Expected, Index, open_current
-from search.ranking import Ranked, best_of_role, group
+from search.ranking import Ranked, group
 from search.reader import Reader
-from search.spelling.reading import Change, Reading, Typed, terms_of
-from search.types import (
-    Answer,
-    Audience,
-    Decision,
-    Document,
-    Evidence,
-    FloatArray,
-    Hit,
-    Mode,
-    Query,
-    Role,
-    Visible,
-    Why,
-)
+from search.spelling.reading import Reading, Typed, terms_of
+from search.types import Answer, Decision, DocumentRef, FloatArray, Hit, Mode, Query, Visible
 
 CANDIDATES = 100
 GISTS = 40
 PASSAGES_OF_NEAR = 3
 """Documents proposed by all they say together, and how many of their passages; passages propose the others."""
 COMPLETIONS = 6
+FOLLOW_SECONDS = 0.1
 CONTEXT_WEIGHT = 0.25
-SHORTLIST = 3
-LEAD_BONUS = 0.25
-"""The first paragraph of an article answers its title: another section must be clearly closer to win."""
-INTERNAL_MALUS = 0.4
-"""What may not be sent to the customer is shown as the answer only where nothing else comes near."""
 _log = logging.getLogger(__name__)
 
 
@@ -80,15 +64,12 @@ class _Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A query as the engines see it."""
+class _Opened:
+    """A generation in use, and the pointer's stamp when it was opened."""
 
-    query: Query
-    reading: Reading
-    terms: tuple[Term, ...]
-    weigher: Weigher
-    vector: FloatArray | None
-    selection: Selection
+    stamp: tuple[int, int] | None
+    index: Index
+    reader: Reader
 
 
 class Engine:
@@ -99,45 +80,64 @@ class Engine:
         self.analyzer = analyzer
         self.encoder = encoder
         self._halves = halves or Halves()
-        self._index: Index | None = None
-        self._reader: tuple[Index, Reader] | None = None
-        self._stamp: tuple[int, int] | None = None
+        self._opened: _Opened | None = None
+        self._followed = False
         self._lock = Lock()
 
     def index(self) -> Index:
         """The current generation; `IndexMissing` or `IndexCorrupt` when there is none that can be trusted.
 
-        A generation already open stays in use when a newer one cannot be opened.
+        A generation already open stays in use when a newer one cannot be opened, and while `follow` opens one.
         """
-        stamp = pointer_stamp(self._root)
-        if self._index is None or stamp != self._stamp:
-            with self._lock:
-                if self._index is None or stamp != self._stamp:
-                    self._reopen(stamp)
-        assert self._index is not None
-        return self._index
+        if self._opened is None or not self._followed:
+            self.refresh()
+        assert self._opened is not None
+        return self._opened.index
 
-    def _reopen(self, stamp: tuple[int, int] | None) -> None:
+    def refresh(self) -> None:
+        """Open the generation that the pointer names unless it is open already."""
+        stamp = pointer_stamp(self._root)
+        if self._opened is None or stamp != self._opened.stamp:
+            with self._lock:
+                if self._opened is None or stamp != self._opened.stamp:
+                    self._opened = self._open(stamp, self._opened)
+
+    def follow(self, wait: Callable[[float], bool]) -> None:
+        """Open each new generation beside the questions, so that none of them waits for it.
+
+        Returns when `wait(seconds)`, called again and again, says that it is time to stop.
+        """
+        self._followed = True
+        while not wait(FOLLOW_SECONDS):
+            try:
+                self.refresh()
+            except SearchError as error:
+                _log.error("no index: %s %s", error, error.hint)
+        self._followed = False
+
+    def _open(self, stamp: tuple[int, int] | None, before: _Opened | None) -> _Opened:
         expected = Expected(self.analyzer.id, self.encoder.id if self.encoder else None)
         try:
-            index = open_current(self._root, expected)
-            self._reader = (index, Reader(index, self.analyzer, self.encoder))
-            self._index = index
-            self._stamp = stamp
+            index = open_current(self._root, expected, before.index if before else None)
         except SearchError as error:
-            if self._index is None:
+            if before is None:
                 raise
-            _log.error("staying on index %s: %s", self._index.manifest.number, error)
+            _log.error("staying on index %s: %s", before.index.manifest.number, error)
+            # What could not be opened is tried again when the pointer changes once more.
+            return replace(before, stamp=stamp)
+        reader = Reader(index, self.analyzer, self.encoder, before.reader if before else None)
+        return _Opened(stamp, index, reader)
 
     def _reader_of(self, index: Index) -> Reader:
         """The reader of an index; one that a newer generation has just replaced gets a reader of its own."""
-        kept = self._reader
-        return kept[1] if kept and kept[0] is index else Reader(index, self.analyzer, self.encoder)
+        opened = self._opened
+        return opened.reader if opened and opened.index is index else Reader(index, self.analyzer, self.encoder)
 
     def answer(self, query: Query, visible: Visible) -> Answer:
         """The answer to a query, from what `visible` lets through."""
         started = time.perf_counter()
         trace = _Trace()
+        visible = _remembered(visible)
         index = self.index()
         question = self._analyse(query, index, trace)
         ranked = self._rank(question, index, visible, trace)
@@ -147,7 +147,7 @@ class Engine:
         trace.timing["total"] = (time.perf_counter() - started) * 1000
         return _conclude(query, hits, completions, index, trace)
 
-    def _analyse(self, query: Query, index: Index, trace: _Trace) -> _Question:
+    def _analyse(self, query: Query, index: Index, trace: _Trace) -> Question:
         with trace.stage("analyse"):
             reading = self._read(query, index)
             terms = self._terms(query, reading, index) + _context_terms(query, self.analyzer)
@@ -158,7 +158,7 @@ class Engine:
                 trace.degraded.append("encoder")
             else:
                 vector = self._vector(self.encoder, query, reading)
-        return _Question(query, reading, terms, Weigher(terms, index.lexical.idf), vector, selection)
+        return Question(query, reading, terms, Weigher(terms, index.lexical.idf), vector, selection)
 
     def _vector(self, encoder: Encoder, query: Query, reading: Reading) -> FloatArray:
         """The direction between what was typed and how it is read: an encoder knows some slips by itself."""
@@ -179,7 +179,7 @@ class Engine:
             self.analyzer.fold(query.text), reading, self.analyzer, lambda term: index.lexical.idf(term) < absent
         )
 
-    def _rank(self, question: _Question, index: Index, visible: Visible, trace: _Trace) -> list[Ranked]:
+    def _rank(self, question: Question, index: Index, visible: Visible, trace: _Trace) -> list[Ranked]:
         with trace.stage("lexical"):
             lexical = self._lexical(question, index, trace)
         with trace.stage("vectors"):
@@ -193,7 +193,7 @@ class Engine:
             ranked = group(candidates, gists, scale, index.columns)
         return _demoted(ranked, index, question.query.not_first)
 
-    def _lexical(self, question: _Question, index: Index, trace: _Trace) -> dict[int, float]:
+    def _lexical(self, question: Question, index: Index, trace: _Trace) -> dict[int, float]:
         if not self._halves.lexical:
             return {}
         try:
@@ -204,7 +204,7 @@ class Engine:
             trace.degraded.append("lexical")
             return {}
 
-    def _dense(self, question: _Question, index: Index, lexical: Mapping[int, float]) -> dict[int, float]:
+    def _dense(self, question: Question, index: Index, lexical: Mapping[int, float]) -> dict[int, float]:
         if question.vector is None or index.vectors is None or not self._halves.dense:
             return {}
         found = dict(index.vectors.search(question.vector, question.selection, CANDIDATES))
@@ -213,15 +213,15 @@ class Engine:
         found.update(zip(missing, index.vectors.scores(question.vector, missing), strict=True))
         return found
 
-    def _hits(self, question: _Question, ranked: Sequence[Ranked], index: Index) -> tuple[Hit, ...]:
-        builder = _HitBuilder(question, index, self._reader_of(index))
+    def _hits(self, question: Question, ranked: Sequence[Ranked], index: Index) -> tuple[Hit, ...]:
+        builder = HitBuilder(question, index, self._reader_of(index))
         lead = ranked[: question.query.top_k + 1]
         return tuple(
             builder.hit(entry, following.score if following else 0.0)
             for entry, following in zip_longest(lead, lead[1:])
         )[: question.query.top_k]
 
-    def _completions(self, query: Query, question: _Question, index: Index, visible: Visible) -> tuple[str, ...]:
+    def _completions(self, query: Query, question: Question, index: Index, visible: Visible) -> tuple[str, ...]:
         first, allowed = index.columns.first, question.selection.allowed
         typed, hidden = self.analyzer.fold(query.text), set[int]()
 
@@ -232,105 +232,12 @@ class Engine:
         while True:
             found = index.completer.find(typed, shown, COMPLETIONS)
             found = found or index.completer.find(question.reading.text, shown, COMPLETIONS)
-            seen = visible([index.refs[entry.document] for entry in found])
-            gone = {entry.document for entry in found if index.refs[entry.document] not in seen}
+            refs = {document: index.ref(document) for _, document in found}
+            seen = visible(refs.values())
+            gone = {document for document, ref in refs.items() if ref not in seen}
             if not gone:
-                return tuple(entry.text for entry in found)
+                return tuple(text for text, _ in found)
             hidden |= gone
-
-
-class _HitBuilder:
-    """Turns ranked documents into hits for one question."""
-
-    def __init__(self, question: _Question, index: Index, reader: Reader) -> None:
-        self._question = question
-        self._index = index
-        self._reader = reader
-        self._weigher = question.weigher
-
-    def hit(self, entry: Ranked, next_score: float) -> Hit:
-        document = self._index.document(entry.document)
-        number = self._best_section(entry, document)
-        passage = self._reader.passage(number)
-        cut = extract(passage.text, self._reader.sentences(number), self._weigher, self._question.vector)
-        words = self._words(entry, document, number)
-        evidence = self._evidence(entry, words, next_score)
-        return Hit(
-            document=document,
-            section=passage.headings[-1] if passage.headings else "",
-            anchor=passage.anchor,
-            answer=cut.text,
-            highlights=cut.highlights,
-            confidence=round(self._index.calibration.probability(evidence), 3),
-            score=round(entry.score, 4),
-            evidence=evidence,
-            why=self._why(entry, words),
-            audience=Audience(int(self._index.columns.rows["audience"][number])),
-        )
-
-    def _best_section(self, entry: Ranked, document: Document) -> int:
-        """The allowed section with the best mix of cosine and coverage; the title when there is none."""
-        columns, allowed = self._index.columns, self._question.selection.allowed
-        own = range(int(columns.first[entry.document]), int(columns.first[entry.document + 1]))
-        sections = [n for n in own if allowed[n] and columns.roles[n] == Role.SECTION]
-        numbers = sections or [n for n in own if allowed[n]]
-        cosines = dict(zip(numbers, self._cosines(numbers), strict=True))
-        scored = {
-            number: self._weigher.coverage(self._reader.words(number)) + cosines[number] + self._prior(number, document)
-            for number in self._shortlist(entry, cosines)
-        }
-        return max(scored, key=lambda number: (scored[number], -number))
-
-    def _shortlist(self, entry: Ranked, cosines: Mapping[int, float]) -> set[int]:
-        """Sections worth reading: the first, those that were evidence, and the nearest in meaning."""
-        evidence = {candidate.passage for candidate in entry.evidence} & cosines.keys()
-        nearest = nlargest(SHORTLIST, cosines, key=lambda number: cosines[number])
-        return {min(cosines), *nlargest(SHORTLIST, evidence, key=lambda number: cosines[number]), *nearest}
-
-    def _prior(self, number: int, document: Document) -> float:
-        passage = self._reader.passage(number)
-        return LEAD_BONUS * (not passage.headings) - INTERNAL_MALUS * (passage.audience > document.audience)
-
-    def _cosines(self, numbers: Sequence[int]) -> list[float]:
-        if self._question.vector is None or self._index.vectors is None:
-            return [0.0] * len(numbers)
-        return self._index.vectors.scores(self._question.vector, numbers)
-
-    def _words(self, entry: Ranked, document: Document, section: int) -> frozenset[str]:
-        """The words of what speaks for the document: its title, the section shown, its best passages."""
-        evidence = (self._reader.words(candidate.passage) for candidate in entry.evidence[:3])
-        return self._reader.terms(document.title).union(self._reader.words(section), *evidence)
-
-    def _evidence(self, entry: Ranked, words: frozenset[str], next_score: float) -> Evidence:
-        margin = (entry.score - next_score) / entry.score if entry.score > 0 else 0.0
-        return Evidence(
-            cosine=max((c.cosine for c in entry.evidence), default=0.0) if self._question.vector is not None else None,
-            gist=entry.gist,
-            coverage=self._weigher.coverage(words),
-            margin=min(max(margin, 0.0), 1.0),
-        )
-
-    def _why(self, entry: Ranked, words: frozenset[str]) -> Why:
-        terms = self._question.terms
-        exact = [term.text for term in terms if term.text == term.asked and term.text in words]
-        pairs = [(t.asked, t.text) for t in terms if t.asked not in ("", t.text, *exact) and t.text in words]
-        asked = best_of_role(entry, Role.QUESTION, self._index.columns)
-        changes = [change for change in self._question.reading.changes if self._reader.terms(change.read) <= words]
-        return Why(
-            terms=tuple(exact),
-            synonyms=tuple(pairs),
-            pinyin=tuple(change.read for change in changes if change.from_keys),
-            corrected=self._corrected(changes),
-            lexical_rank=min((c.lexical_rank for c in entry.evidence if c.lexical_rank), default=None),
-            semantic_rank=min((c.semantic_rank for c in entry.evidence if c.semantic_rank), default=None),
-            matched_question=self._reader.passage(asked.passage).text if asked else None,
-        )
-
-    def _corrected(self, changes: Sequence[Change]) -> str | None:
-        """How the question was read, as far as the hit itself has the words: the index knows more than may be told."""
-        reading = self._question.reading
-        whole = len(changes) == len(reading.changes)
-        return (reading.text if whole else " ".join(change.read for change in changes)) if changes else None
 
 
 def _context_terms(query: Query, analyzer: Analyzer) -> tuple[Term, ...]:
@@ -340,7 +247,7 @@ def _context_terms(query: Query, analyzer: Analyzer) -> tuple[Term, ...]:
     return tuple(Term(word, CONTEXT_WEIGHT, "") for word in words if word not in own)
 
 
-def _near(question: _Question, index: Index) -> dict[int, float]:
+def _near(question: Question, index: Index) -> dict[int, float]:
     """Cosines of the best passages of the documents that are nearest by all they say together."""
     assert question.vector is not None and index.vectors is not None and index.centroids is not None
     where = index.columns.documents_of(question.selection)
@@ -354,18 +261,33 @@ def _near(question: _Question, index: Index) -> dict[int, float]:
     return best
 
 
-def _gists(question: _Question, index: Index, documents: set[int]) -> dict[int, float]:
+def _gists(question: Question, index: Index, documents: set[int]) -> dict[int, float]:
     assert question.vector is not None and index.centroids is not None
     wanted = sorted(documents)
     return dict(zip(wanted, index.centroids.scores(question.vector, wanted), strict=True))
 
 
+def _remembered(visible: Visible) -> Visible:
+    """The same for one question, asked only about documents that it has not judged yet."""
+    judged: dict[DocumentRef, bool] = {}
+
+    def remembered(refs: Iterable[DocumentRef]) -> frozenset[DocumentRef]:
+        wanted = list(refs)
+        if new := [ref for ref in wanted if ref not in judged]:
+            seen = visible(new)
+            judged.update((ref, ref in seen) for ref in new)
+        return frozenset(ref for ref in wanted if judged[ref])
+
+    return remembered
+
+
 def _permitted(halves: Sequence[dict[int, float]], index: Index, visible: Visible) -> list[dict[int, float]]:
     """Only what the application allows now: asked before ranks, scores, margins and confidence are settled."""
     documents = index.columns.documents
-    candidates = dict.fromkeys(documents[passage] for half in halves for passage in half)
-    seen = visible([index.refs[document] for document in candidates])
-    allowed = {document for document in candidates if index.refs[document] in seen}
+    candidates = {documents[passage] for half in halves for passage in half}
+    refs = {document: index.ref(document) for document in sorted(candidates)}
+    seen = visible(refs.values())
+    allowed = {document for document, ref in refs.items() if ref in seen}
     return [{passage: score for passage, score in half.items() if documents[passage] in allowed} for half in halves]
 
 
@@ -373,7 +295,7 @@ def _demoted(ranked: list[Ranked], index: Index, not_first: frozenset[str]) -> l
     """Cards already used in this conversation do not come first again."""
     if not not_first:
         return ranked
-    return sorted(ranked, key=lambda entry: index.refs[entry.document].id in not_first)
+    return sorted(ranked, key=lambda entry: index.ref(entry.document).id in not_first)
 
 
 def _conclude(query: Query, hits: tuple[Hit, ...], completions: tuple[str, ...], index: Index, trace: _Trace) -> Answer:

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
+from search.blocks import FOLDER, Block, Places, joined_rows, load_array, open_block
 from search.columns import Codes, Columns
 from search.confidence import Calibration, read_calibration
-from search.errors import IndexMismatch
-from search.generation import Manifest, current_number, read_manifest, verify
+from search.errors import IndexCorrupt, IndexMismatch
+from search.generation import DEAD, Manifest, Stamp, current_number, read_manifest, verify
 from search.lexical import LexicalIndex, open_lexical
-from search.passages import Records, document_of, passage_of
-from search.spelling.speller import Speller, open_speller
-from search.suggest import Completer, Completion
-from search.types import Document, DocumentRef, Passage
-from search.vectors import VectorIndex, open_vectors
+from search.passages import document_of, passage_of
+from search.spelling.speller import Speller
+from search.spelling.vocabulary import Vocabulary, open_vocabulary, together
+from search.suggest import Completer
+from search.types import Audience, Document, DocumentRef, Passage
+from search.vectors import VectorBlocks, VectorIndex
+
+Vocabularies = Mapping[Audience, Vocabulary]
 
 
 @dataclass(frozen=True)
 class Index:
     """Everything one generation holds; immutable, shared by all threads.
 
-    `vectors` has a row per passage, `centroids` one per document; both are None without a usable encoder.
+    `vectors` has a row per passage, `centroids` one per document; both are None without a usable encoder. `built` is
+    what the blocks of the last full build attest, `verified` the files whose checksums have been compared.
     """
 
     manifest: Manifest
     codes: Codes
-    refs: tuple[DocumentRef, ...]
+    blocks: tuple[Block, ...]
     columns: Columns
     lexical: LexicalIndex
     vectors: VectorIndex | None
@@ -36,16 +41,42 @@ class Index:
     completer: Completer
     speller: Speller
     calibration: Calibration
-    _documents: Records
-    _passages: Records
+    built: Vocabularies
+    verified: frozenset[Stamp]
+    dead: frozenset[int]
+
+    @cached_property
+    def _documents(self) -> Places:
+        return Places([len(block.documents) for block in self.blocks])
+
+    @cached_property
+    def _passages(self) -> Places:
+        return Places([len(block.passages) for block in self.blocks])
 
     def document(self, number: int) -> Document:
         """The document by its number in this generation."""
-        return document_of(self._documents[number])
+        part, own = self._documents.find(number)
+        return document_of(self.blocks[part].documents[own])
+
+    def place(self, passage: int) -> tuple[Block, int]:
+        """The block that holds a passage, and its number there."""
+        part, own = self._passages.find(passage)
+        return self.blocks[part], own
 
     def passage(self, number: int) -> Passage:
         """The passage by its number in this generation."""
-        return passage_of(self._passages[number])
+        block, own = self.place(number)
+        return passage_of(block.passages[own])
+
+    def ref(self, document: int) -> DocumentRef:
+        """Id and version of a document by its number."""
+        part, own = self._documents.find(document)
+        block = self.blocks[part]
+        return DocumentRef(block.ids[own].decode(), int(block.versions[own]))
+
+    def refs(self) -> Iterator[DocumentRef]:
+        """Every document that can be found."""
+        return (self.ref(number) for number in range(self._documents.starts[-1]) if number not in self.dead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +87,22 @@ class Expected:
     encoder: str | None
 
 
-def open_current(root: Path, expected: Expected) -> Index:
-    """Open the generation that `current` names."""
-    return open_index(root / str(current_number(root)), expected)
+def open_current(root: Path, expected: Expected, before: Index | None = None) -> Index:
+    """Open the generation that `current` names, which may become another while it is being opened."""
+    while True:
+        number = current_number(root)
+        try:
+            return open_index(root / str(number), expected, before)
+        except IndexCorrupt:
+            if current_number(root) == number:
+                raise
 
 
-def open_index(folder: Path, expected: Expected) -> Index:
+def open_index(folder: Path, expected: Expected, before: Index | None = None) -> Index:
     """Open a generation after comparing every file with its checksum.
 
-    Another analyser raises `IndexMismatch`; another encoder opens without vectors, to be searched
-    lexically until the index is rebuilt.
+    What `before` has open and the generation shares with it is neither compared nor opened again. Another analyser
+    raises `IndexMismatch`; another encoder opens without vectors, to be searched lexically until the index is rebuilt.
     """
     manifest = read_manifest(folder)
     if manifest.analyser != expected.analyser:
@@ -73,45 +110,62 @@ def open_index(folder: Path, expected: Expected) -> Index:
             f"index {manifest.number} was made by analyser {manifest.analyser}, this is {expected.analyser}",
             "run `kb index build`",
         )
-    verify(folder, manifest)
-    same_encoder = manifest.encoder == expected.encoder
+    verified = verify(folder, manifest, before.verified if before else frozenset())
+    engine = manifest.vectors if manifest.dimension and manifest.encoder == expected.encoder else ""
+    blocks = _blocks(folder, manifest, engine, before)
+    built = _built(folder, manifest, before)
+    dead = frozenset(load_array(folder / DEAD).tolist())
     return Index(
         manifest=manifest,
-        refs=_refs(folder),
         codes=Codes(manifest.categories, manifest.products, manifest.tags),
-        columns=Columns(np.load(folder / "columns.npy", allow_pickle=False), _tag_documents(folder, manifest)),
+        blocks=blocks,
+        columns=_columns(blocks, manifest, dead),
         lexical=open_lexical(manifest.lexical, folder / "lexical"),
-        vectors=_open_vectors(folder / "vectors.npy", manifest) if same_encoder else None,
-        centroids=_open_vectors(folder / "centroids.npy", manifest) if same_encoder else None,
-        completer=Completer(_completions(folder)),
-        speller=open_speller(folder),
+        vectors=_joined([block.vectors for block in blocks]),
+        centroids=_joined([block.centroids for block in blocks]),
+        completer=_completer(blocks),
+        speller=Speller(_attested(folder, manifest, built)),
         calibration=read_calibration(folder / "calibration.json"),
-        _documents=Records(folder / "documents.jsonl"),
-        _passages=Records(folder / "passages.jsonl"),
+        built=built,
+        verified=verified,
+        dead=dead,
     )
 
 
-def _open_vectors(path: Path, manifest: Manifest) -> VectorIndex | None:
-    if not manifest.dimension:
-        return None
-    return open_vectors(manifest.vectors, np.load(path, mmap_mode="r", allow_pickle=False))
+def _blocks(folder: Path, manifest: Manifest, engine: str, before: Index | None) -> tuple[Block, ...]:
+    # The name of a block is never given twice, so that one that is open already is the same.
+    is_open = {block.name: block for block in before.blocks if bool(engine) == bool(block.vectors)} if before else {}
+    return tuple(is_open.get(name) or open_block(folder / FOLDER / name, engine) for name in manifest.blocks)
 
 
-def _tag_documents(folder: Path, manifest: Manifest) -> dict[int, list[int]]:
-    pairs = np.load(folder / "tags.npy", allow_pickle=False)
+def _columns(blocks: Sequence[Block], manifest: Manifest, dead: frozenset[int]) -> Columns:
+    counts = [len(block.documents) for block in blocks]
     by_tag: dict[int, list[int]] = {code: [] for code in range(len(manifest.tags))}
-    for tag, document in pairs.tolist():
-        by_tag[tag].append(document)
-    return by_tag
+    for block, start in zip(blocks, Places(counts).starts, strict=False):
+        for tag, document in block.tags.tolist():
+            by_tag[tag].append(start + document)
+    return Columns(joined_rows([block.rows for block in blocks], counts), by_tag, dead)
 
 
-def _refs(folder: Path) -> tuple[DocumentRef, ...]:
-    records = Records(folder / "documents.jsonl")
-    return tuple(
-        DocumentRef(record["id"], record["version"]) for record in map(records.__getitem__, range(len(records)))
-    )
+def _joined(parts: Sequence[VectorIndex | None]) -> VectorIndex | None:
+    return VectorBlocks([part for part in parts if part is not None]) if None not in parts else None
 
 
-def _completions(folder: Path) -> list[Completion]:
-    records = Records(folder / "completions.jsonl")
-    return [Completion(**records[number]) for number in range(len(records))]
+def _completer(blocks: Sequence[Block]) -> Completer:
+    starts = Places([len(block.documents) for block in blocks]).starts
+    return Completer([(start, block.completions) for start, block in zip(starts, blocks, strict=False)])
+
+
+def _built(folder: Path, manifest: Manifest, before: Index | None) -> Vocabularies:
+    if before and before.manifest.built == manifest.built:
+        return before.built
+    return together([open_vocabulary(folder / FOLDER / name) for name in manifest.blocks[: manifest.built_blocks]])
+
+
+def _attested(folder: Path, manifest: Manifest, built: Vocabularies) -> Vocabularies:
+    """What the built blocks attest together with those that were added since."""
+    added = [open_vocabulary(folder / FOLDER / name) for name in manifest.blocks[manifest.built_blocks :]]
+    return together([built, *added]) if added else built
+
+
+__all__ = ["Expected", "Index", "open_current", "open_index"]

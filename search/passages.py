@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,21 +22,40 @@ class Records:
 
     def __init__(self, path: Path) -> None:
         self._bytes = np.memmap(path, dtype=np.uint8, mode="r") if path.stat().st_size else np.zeros(0, np.uint8)
-        self._ends = np.flatnonzero(self._bytes == ord("\n"))
+        self._ends = np.load(_ends_of(path), allow_pickle=False)
 
     def __len__(self) -> int:
         return len(self._ends)
 
     def __getitem__(self, number: int) -> Any:
-        start = int(self._ends[number - 1]) + 1 if number else 0
+        start = int(self._ends[number - 1]) if number else 0
         return json.loads(self._bytes[start : int(self._ends[number])].tobytes())
 
 
 def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object a line."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    """Write one JSON object a line, and beside it where each line ends."""
+    ends, end = array("q"), 0
+    with path.open("wb") as file:
         for record in records:
-            file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+            end += file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            ends.append(end)
+    np.save(_ends_of(path), np.frombuffer(ends, np.int64), allow_pickle=False)
+
+
+def join_records(path: Path, parts: Sequence[Path]) -> None:
+    """Write the lines of several files one after another as one file."""
+    ends, end = [np.zeros(0, np.int64)], 0
+    with path.open("wb") as file:
+        for part in parts:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, file)
+            ends.append(np.load(_ends_of(part), allow_pickle=False) + end)
+            end = file.tell()
+    np.save(_ends_of(path), np.concatenate(ends), allow_pickle=False)
+
+
+def _ends_of(path: Path) -> Path:
+    return path.with_suffix(".ends.npy")
 
 
 def document_record(document: Document) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from search.analysis import Analyzer, Token
+from search.blocks import Block
 from search.encoder import Encoder, StaticEncoder
 from search.index import Index
+from search.passages import passage_of
 from search.sentences import sentence_spans
 from search.types import FloatArray, Passage
 
@@ -25,24 +28,57 @@ class Sentences:
 
 
 class Reader:
-    """Reads passages of one index; threads may share it."""
+    """Reads passages of one index, and keeps what it read of blocks that an earlier reader had as well.
 
-    def __init__(self, index: Index, analyzer: Analyzer, encoder: Encoder | None) -> None:
+    Threads may share it.
+    """
+
+    def __init__(self, index: Index, analyzer: Analyzer, encoder: Encoder | None, before: Reader | None = None) -> None:
         self._index = index
         self._analyzer = analyzer
-        # Sentences are encoded while asking: only an encoder that needs microseconds may.
-        self._encoder = encoder if isinstance(encoder, StaticEncoder) else None
-        self.passage = lru_cache(KEPT)(index.passage)
-        self.words = lru_cache(KEPT)(self._words)
-        self.sentences = lru_cache(KEPT)(self._sentences)
+        kept: Mapping[str, _BlockReader] = before._blocks if before else {}
+        self._blocks: Mapping[str, _BlockReader] = {
+            block.name: kept.get(block.name) or _BlockReader(block, analyzer, encoder) for block in index.blocks
+        }
+
+    def passage(self, number: int) -> Passage:
+        """The passage by its number in the generation."""
+        block, own = self._index.place(number)
+        return self._blocks[block.name].passage(own)
+
+    def words(self, number: int) -> frozenset[str]:
+        """The terms of a passage and its headings."""
+        block, own = self._index.place(number)
+        return self._blocks[block.name].words(own)
+
+    def sentences(self, number: int) -> Sentences:
+        """The sentences of a passage."""
+        block, own = self._index.place(number)
+        return self._blocks[block.name].sentences(own)
 
     def terms(self, text: str) -> frozenset[str]:
         """The terms of a text."""
         return frozenset(self._analyzer.index_terms(text))
 
+
+class _BlockReader:
+    """Reads passages of one block."""
+
+    def __init__(self, block: Block, analyzer: Analyzer, encoder: Encoder | None) -> None:
+        self._records = block.passages
+        self._analyzer = analyzer
+        # Sentences are encoded while asking: only an encoder that needs microseconds may.
+        self._encoder = encoder if isinstance(encoder, StaticEncoder) else None
+        self.passage = lru_cache(KEPT)(self._passage)
+        self.words = lru_cache(KEPT)(self._words)
+        self.sentences = lru_cache(KEPT)(self._sentences)
+
+    def _passage(self, number: int) -> Passage:
+        return passage_of(self._records[number])
+
     def _words(self, number: int) -> frozenset[str]:
         passage: Passage = self.passage(number)
-        return self.terms(" ".join((*passage.headings, passage.text)))
+        return frozenset(self._analyzer.index_terms(" ".join((*passage.headings, passage.text))))
 
     def _sentences(self, number: int) -> Sentences:
         text = self.passage(number).text

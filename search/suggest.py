@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from search.types import Document, Passage, Role
+from search.types import Passage, Role
 
 _LATIN = re.compile(r"[a-z0-9 ']+")
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What may be offered: a title or question, the document it belongs to, and how it sounds."""
+    """What may be offered: a title or question, its document, how often that was of use, and how it sounds."""
 
     text: str
     document: int
     folded: str
     pinyin: str
     initials: str
+    uses: int = 0
 
 
 def completions_of(
-    documents: Iterable[tuple[Document, Sequence[Passage]]], fold: Callable[[str], str]
+    number: int, passages: Sequence[Passage], fold: Callable[[str], str], uses: int
 ) -> Iterator[Completion]:
-    """The titles and questions of documents as completions."""
-    for number, (_document, passages) in enumerate(documents):
-        for passage in passages:
-            if passage.role in (Role.TITLE, Role.QUESTION):
-                folded = _one_line(fold(passage.text))
-                sounds = syllables(folded)
-                yield Completion(
-                    passage.text,
-                    number,
-                    folded,
-                    "".join(sounds),
-                    "".join(sound[0] for sound in sounds),
-                )
+    """The title and questions of a document as completions."""
+    for passage in passages:
+        if passage.role in (Role.TITLE, Role.QUESTION):
+            folded = _one_line(fold(passage.text))
+            sounds = syllables(folded)
+            initials = "".join(sound[0] for sound in sounds)
+            yield Completion(passage.text, number, folded, "".join(sounds), initials, uses)
+
+
+def most_used_first(entries: Iterable[Completion]) -> list[Completion]:
+    """The order in which completions are written and offered."""
+    return sorted(entries, key=lambda entry: -entry.uses)
 
 
 def syllables(text: str) -> list[str]:
@@ -52,38 +53,69 @@ def syllables(text: str) -> list[str]:
 
 
 class Completer:
-    """Finds completions. Each spelling is one long string, so that a search is a few scans of memory."""
+    """Finds completions of several blocks as one; `parts` are blocks with the number of their first document."""
+
+    def __init__(self, parts: Sequence[tuple[int, CompletionBlock]]) -> None:
+        self._parts = parts
+
+    def find(self, typed: str, allowed: Callable[[int], bool], n: int) -> list[tuple[str, int]]:
+        """Up to `n` texts with their documents, for folded text: prefixes first, then inside, then by sound."""
+        typed = _one_line(typed)
+        found: dict[str, int] = {}
+        for entry, document in self._entries(typed) if typed else ():
+            if entry.text not in found and entry.folded != typed and allowed(document):
+                found[entry.text] = document
+                if len(found) == n:
+                    break
+        return list(found.items())
+
+    def _entries(self, typed: str) -> Iterator[tuple[Completion, int]]:
+        """Each way of matching over all blocks before the next way; most used first within one."""
+        for stage in _stages(typed):
+            found = (_placed(block, first, stage) for first, block in self._parts)
+            yield from heapq.merge(*found, key=lambda pair: -pair[0].uses)
+
+
+def _placed(block: CompletionBlock, first: int, stage: _Stage) -> Iterator[tuple[Completion, int]]:
+    for line in block.lines(stage):
+        entry = block.entries[line]
+        yield entry, first + entry.document
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One way of matching: which spelling must start with, or anywhere hold, some text."""
+
+    spelling: str
+    text: str
+    starts: bool
+
+
+def _stages(typed: str) -> Iterator[_Stage]:
+    yield _Stage("folded", typed, True)
+    yield _Stage("folded", typed, False)
+    sound = re.sub("[ ']", "", typed)
+    if sound and _LATIN.fullmatch(typed):
+        for starts in (True, False) if len(sound) > 2 else (True,):
+            yield _Stage("pinyin", sound, starts)
+            yield _Stage("initials", sound, starts)
+
+
+class CompletionBlock:
+    """The completions of one block. Each spelling is one long string, so that a search is a scan of memory."""
 
     def __init__(self, entries: Sequence[Completion]) -> None:
         self.entries = entries
-        self._folded = _Lines([entry.folded for entry in entries])
-        self._pinyin = _Lines([entry.pinyin for entry in entries])
-        self._initials = _Lines([entry.initials for entry in entries])
+        self._spellings = {
+            "folded": _Lines([entry.folded for entry in entries]),
+            "pinyin": _Lines([entry.pinyin for entry in entries]),
+            "initials": _Lines([entry.initials for entry in entries]),
+        }
 
-    def find(self, typed: str, allowed: Callable[[int], bool], n: int) -> list[Completion]:
-        """Up to `n` entries of allowed documents for folded text: prefixes first, then inside, then by sound."""
-        typed = _one_line(typed)
-        if not typed:
-            return []
-        found: dict[str, Completion] = {}
-        for line in self._lines(typed):
-            entry = self.entries[line]
-            if entry.text not in found and entry.folded != typed and allowed(entry.document):
-                found[entry.text] = entry
-                if len(found) == n:
-                    break
-        return list(found.values())
-
-    def _lines(self, typed: str) -> Iterator[int]:
-        yield from self._folded.starting(typed)
-        yield from self._folded.containing(typed)
-        sound = re.sub("[ ']", "", typed)
-        if sound and _LATIN.fullmatch(typed):
-            yield from self._pinyin.starting(sound)
-            yield from self._initials.starting(sound)
-            if len(sound) > 2:
-                yield from self._pinyin.containing(sound)
-                yield from self._initials.containing(sound)
+    def lines(self, stage: _Stage) -> Iterator[int]:
+        """Numbers of the entries that match in one way, in their order."""
+        spelling = self._spellings[stage.spelling]
+        return spelling.starting(stage.text) if stage.starts else spelling.containing(stage.text)
 
 
 def _one_line(text: str) -> str:
@@ -110,4 +142,4 @@ class _Lines:
             at = self._text.find(text, at + 1)
 
 
-__all__ = ["Completer", "Completion", "completions_of", "syllables"]
+__all__ = ["Completer", "Completion", "CompletionBlock", "completions_of", "most_used_first", "syllables"]

@@ -40,6 +40,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "sentence_transformers": ("search/encoder.py", TRAINING),
     "snowballstemmer": ("search/analysis.py",),
     "sqlalchemy": ("kb_app/store/*",),
+    "tantivy": ("search/lexical/tantivy.py",),
     "tokenizers": ("search/encoder.py", TRAINING),
     "torch": ("search/encoder.py", TRAINING),
     "waitress": ("kb_app/serving.py",),
@@ -53,8 +54,18 @@ FACES = ("kb_app/cli/*", "kb_app/app.py", "kb_app/web.py", "kb_app/serving.py", 
 """Files of `kb_app` that are neither use cases nor blueprints."""
 
 LIGHT: Mapping[str, tuple[str, ...]] = {
-    "search.engine": ("torch", "sentence_transformers", "tokenizers", "faiss", "whoosh", "rjieba", "opencc", "flask"),
-    "search.index": ("torch", "faiss", "whoosh", "rjieba", "opencc"),
+    "search.engine": (
+        "torch",
+        "sentence_transformers",
+        "tokenizers",
+        "faiss",
+        "whoosh",
+        "tantivy",
+        "rjieba",
+        "opencc",
+        "flask",
+    ),
+    "search.index": ("torch", "faiss", "whoosh", "tantivy", "rjieba", "opencc"),
     "indexer.build": ("torch", "sentence_transformers", "tokenizers", "faiss", "whoosh", "rjieba", "opencc", "flask"),
     "indexer.markdown": ("markdown_it",),
     "indexer.tickets": ("torch", "faiss", "rjieba", "sqlalchemy"),

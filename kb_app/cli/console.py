@@ -81,6 +81,19 @@ class Bars:
             self._console.print(f"{label}: {done}", highlight=False)
 
 
+_ROOM = "Make room on that disk and do it again; what was there is as it was."
+_RIGHTS = "Give this account the right to, or name another place."
+_HINTS = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+    errno.EIO: "Do it again; if it stays, see whether the disk is sound.",
+}
+
+
 class Translated(click.Group):
     """A group whose commands end with a message and exit code instead of a traceback."""
 
@@ -94,5 +107,6 @@ class Translated(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:  # The reader went away; click ends quietly.
                 raise
-            click.echo(f"kb: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+            hint = _HINTS.get(error.errno or 0, _HINTS[errno.EIO])
+            click.echo(f"kb: {error.filename or 'the system'}: {error.strerror or error}\n  {hint}", err=True)
             sys.exit(1)

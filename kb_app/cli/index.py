@@ -9,7 +9,6 @@ import click
 
 from kb_app import indexing
 from kb_app.cli.console import Bars, Out, json_option, opened
-from kb_app.lock import writer_lock
 from search.generation import describe
 
 
@@ -21,14 +20,12 @@ def index() -> None:
 @index.command()
 @json_option
 def build(as_json: bool) -> None:
-    """Build the index anew from the database; searches go on with the old one until it is ready."""
+    """Build the index anew from the database; searches go on with the old one until it is ready.
+
+    Where a server runs, its worker does it.
+    """
     with opened() as kb, Bars() as bars:
-        lock = writer_lock(kb.settings.home)
-        lock.require()
-        try:
-            manifest = indexing.build(kb, bars.stage)
-        finally:
-            lock.release()
+        manifest = indexing.build_alone(kb, bars.stage)
     text = f"generation {manifest.number}: {manifest.documents} documents, {manifest.passages} passages"
     Out(as_json).data(describe(manifest), text)
 
@@ -42,7 +39,26 @@ def status(as_json: bool) -> None:
     described: dict[str, Any] = describe(state.manifest) if state.manifest else {}
     lines = [f"{name}: {value}" for name, value in described.items()]
     lines.append(f"state: {state.stale or 'current'}")
-    Out(as_json).data(described | {"stale": state.stale, "newest_change": state.outbox_id}, "\n".join(lines))
+    if state.waiting_since:
+        lines.append(f"waiting since: {state.waiting_since}")
+    Out(as_json).data(
+        described | {"stale": state.stale, "newest_change": state.outbox_id, "waiting_since": state.waiting_since},
+        "\n".join(lines),
+    )
+
+
+@index.command()
+@click.option("--to", "number", type=int, help="The generation to go back to; by default the one before.")
+@json_option
+def rollback(number: int | None, as_json: bool) -> None:
+    """Go back to an earlier generation of the index at once, for instance after a new encoder or lexicon proved worse.
+
+    Permissions never go back, and what was changed since is worked in again.
+    """
+    with opened() as kb:
+        manifest = indexing.roll_back(kb, number)
+    text = f"generation {manifest.number} of {manifest.created_at} is in use: {manifest.documents} documents"
+    Out(as_json).data(describe(manifest), text)
 
 
 @index.command()

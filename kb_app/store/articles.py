@@ -92,6 +92,13 @@ def get(session: Session, article_id: str) -> StoredArticle | None:
     return next(_stored(session, _current().where(ArticleRow.id == article_id)), None)
 
 
+def among(session: Session, ids: Iterable[str]) -> dict[str, StoredArticle]:
+    """Those of some articles that there are, by id, in the order asked."""
+    wanted = list(dict.fromkeys(ids))
+    found = {article.facts.id: article for article in _stored(session, _current().where(ArticleRow.id.in_(wanted)))}
+    return {key: found[key] for key in wanted if key in found}
+
+
 def by_slug(session: Session, slug: str) -> StoredArticle | None:
     """The article by its slug, or by one it had before."""
     found = next(_stored(session, _current().where(ArticleRow.slug == slug)), None)
@@ -109,6 +116,22 @@ def every(session: Session) -> Iterator[StoredArticle]:
 def published(session: Session) -> Iterator[StoredArticle]:
     """What may be indexed."""
     return _stored(session, _current().where(ArticleRow.state == State.PUBLISHED).order_by(ArticleRow.id))
+
+
+def published_among(session: Session, ids: Sequence[str]) -> Iterator[StoredArticle]:
+    """Those of some articles that may be indexed."""
+    return _stored(session, _current().where(ArticleRow.state == State.PUBLISHED, ArticleRow.id.in_(ids)))
+
+
+def count_published(session: Session) -> int:
+    """How many articles may be indexed."""
+    return session.scalar(select(func.count()).where(ArticleRow.state == State.PUBLISHED)) or 0
+
+
+def unsynced(session: Session) -> list[StoredArticle]:
+    """Articles with a file that says something else than their current version."""
+    behind = ArticleRow.synced_version.is_(None) | (ArticleRow.synced_version != ArticleRow.version)
+    return list(_stored(session, _current().where(ArticleRow.source_path.is_not(None), behind)))
 
 
 def names_of(article: StoredArticle) -> tuple[str, str, str]:
@@ -162,8 +185,8 @@ def synced(session: Session) -> list[Synced]:
     ]
 
 
-def mark_synced(session: Session, article_id: str, source_path: str, file_hash: str) -> None:
-    """Note that the file and the article say the same."""
+def mark_synced(session: Session, article_id: str, source_path: str, file_hash: str | None) -> None:
+    """Note that the file and the article say the same; None when there is no file any more."""
     row = session.get_one(ArticleRow, article_id)
     row.source_path, row.synced_hash, row.synced_version = source_path, file_hash, row.version
 

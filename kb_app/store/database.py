@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from kb_app.errors import Unavailable
+from kb_app.store.failures import translated
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 10_000
@@ -32,6 +34,7 @@ class Half:
 
 KNOWLEDGE = Half("knowledge", "FULL")
 TRAFFIC = Half("traffic", "NORMAL")
+HALVES = (KNOWLEDGE, TRAFFIC)
 
 
 class Database:
@@ -45,37 +48,53 @@ class Database:
     @contextmanager
     def read(self, half: Half = KNOWLEDGE) -> Iterator[Session]:
         """A session on one snapshot, for reading."""
-        with self._sessions[half.name]() as session:
+        with translated(self.home), self._sessions[half.name]() as session:
             session.connection(execution_options={"begin": "BEGIN"})
             yield session
 
     @contextmanager
     def write(self, half: Half = KNOWLEDGE) -> Iterator[Session]:
         """A session that commits when the block ends and rolls back when it raises."""
-        with self._sessions[half.name]() as session, session.begin():
+        with translated(self.home), self._sessions[half.name]() as session, session.begin():
             session.connection(execution_options={"begin": "BEGIN IMMEDIATE"})
             yield session
 
     def migrate(self) -> None:
-        """Bring both files to the newest schema, creating them if need be."""
-        for half in (KNOWLEDGE, TRAFFIC):
-            with self._engines[half.name].connect() as connection:
+        """Bring both files to the newest schema, creating them if need be; `Unavailable` when theirs is newer."""
+        refuse_unknown(self.revisions())
+        for half in HALVES:
+            with translated(self.home), self._remaking(half) as connection:
                 command.upgrade(_config(half, connection), "head")
 
     def downgrade(self, half: Half, revision: str) -> None:
         """Take one file back to an earlier schema."""
-        with self._engines[half.name].connect() as connection:
+        with translated(self.home), self._remaking(half) as connection:
             command.downgrade(_config(half, connection), revision)
+
+    @contextmanager
+    def _remaking(self, half: Half) -> Iterator[Connection]:
+        """A connection for migrations, which change a table by dropping it after its rows are in another.
+
+        With foreign keys on, dropping it would delete every row that refers to it as well.
+        """
+        with self._engines[half.name].connect() as connection:
+            connection.detach()
+            # Past SQLAlchemy, which would begin a transaction, where this does nothing.
+            connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+            yield connection
 
     def pending(self) -> list[str]:
         """Files whose schema is not the newest."""
-        behind = []
-        for half in (KNOWLEDGE, TRAFFIC):
-            with self._engines[half.name].connect() as connection:
-                have = MigrationContext.configure(connection).get_current_revision()
-            if have != ScriptDirectory.from_config(_config(half, None)).get_current_head():
-                behind.append(half.name)
-        return behind
+        have = self.revisions()
+        return [half.name for half in HALVES if have[half.name] != _scripts(half).get_current_head()]
+
+    def revisions(self) -> dict[str, str]:
+        """The schema of each file, "" for one that has none."""
+        found = {}
+        for half in HALVES:
+            with translated(self.home), self._engines[half.name].connect() as connection:
+                found[half.name] = MigrationContext.configure(connection).get_current_revision() or ""
+        return found
 
     def check(self) -> list[str]:
         """What SQLite's own integrity check finds, empty when all is well."""
@@ -107,6 +126,18 @@ def open_database(home: Path) -> Database:
     return Database(home)
 
 
+def refuse_unknown(revisions: Mapping[str, str]) -> None:
+    """`Unavailable` when one of these schemas, by name of the file, comes from a later version than this."""
+    for half in HALVES:
+        try:
+            _scripts(half).get_revision(revisions[half.name] or "base")
+        except CommandError as error:
+            raise Unavailable(
+                f"{half.name}.sqlite has schema {revisions[half.name]}, made by a later version than this",
+                "Install that version, or restore a backup made by this one.",
+            ) from error
+
+
 def _engine(home: Path, half: Half) -> Engine:
     engine = create_engine(f"sqlite:///{home / half.name}.sqlite")
 
@@ -128,6 +159,10 @@ def _engine(home: Path, half: Half) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
     return engine
+
+
+def _scripts(half: Half) -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(half, None))
 
 
 def _config(half: Half, connection: Any) -> Config:

@@ -22,6 +22,10 @@ class Topic(StrEnum):
 
     ARTICLE = "article"
     TICKET = "ticket"
+    INDEX = "index"
+
+
+DOCUMENTS = (Topic.ARTICLE, Topic.TICKET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,25 @@ def announce(session: Session, topic: Topic, subject: str, at: str) -> None:
 def last_outbox_id(session: Session) -> int:
     """The newest change, 0 when there is none."""
     return session.scalar(select(func.max(OutboxRow.id))) or 0
+
+
+def changed(session: Session, after: int, most: int) -> list[tuple[int, Topic, str]]:
+    """(id, topic, subject) of the first `most` changes after one, in order."""
+    query = select(OutboxRow.id, OutboxRow.topic, OutboxRow.subject).where(OutboxRow.id > after)
+    rows = session.execute(query.order_by(OutboxRow.id).limit(most))
+    return [(row.id, Topic(row.topic), row.subject) for row in rows]
+
+
+def wants_rebuild(session: Session, after: int) -> bool:
+    """Whether somebody asked for a full build of the index after a change."""
+    query = select(OutboxRow.id).where(OutboxRow.id > after, OutboxRow.topic == Topic.INDEX.value).limit(1)
+    return session.scalar(query) is not None
+
+
+def waiting_since(session: Session, after: int) -> str:
+    """When the first change after one was made, "" when there is none."""
+    query = select(OutboxRow.created_at).where(OutboxRow.id > after).order_by(OutboxRow.id).limit(1)
+    return session.scalar(query) or ""
 
 
 def record(session: Session, at: str, actor: str, action: str, subject: str, **detail: Any) -> None:

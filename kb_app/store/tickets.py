@@ -64,6 +64,12 @@ def every(session: Session) -> Iterator[StoredTicket]:
         yield _stored(row)
 
 
+def among(session: Session, ids: Iterable[str]) -> Iterator[StoredTicket]:
+    """Those of some tickets that are stored."""
+    for row in session.scalars(select(TicketRow).where(TicketRow.id.in_(list(ids))).order_by(TicketRow.id)):
+        yield _stored(row)
+
+
 def count(session: Session) -> int:
     """How many tickets are stored."""
     return session.scalar(select(func.count()).select_from(TicketRow)) or 0

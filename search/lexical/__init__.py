@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,8 +18,26 @@ K1 = 1.2
 B = 0.75
 
 
+EXTENDED = frozenset({"tantivy"})
+"""Engines whose index takes further passages; the others are written anew with every change."""
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalRow:
+    """A passage as it is written: its terms, and the numbers that a filter may ask for."""
+
+    passage: int
+    document: int
+    terms: Sequence[str]
+    kind: int
+    audience: int
+    category: int
+    product: int
+    tags: Sequence[int] = ()
+
+
 class LexicalIndex(Protocol):
-    """A readable lexical index. Passages are numbered from 0 in the order they were written."""
+    """A readable lexical index."""
 
     def search(self, terms: Sequence[Term], where: Selection, n: int) -> list[tuple[int, float]]:
         """The best `n` allowed passages by weighted BM25, best first, ties by number."""
@@ -61,15 +80,27 @@ def best(scores: FloatArray, where: Selection, n: int) -> list[tuple[int, float]
     return [(int(found[i]), float(scores[found[i]])) for i in order]
 
 
-def write_lexical(name: str, folder: Path, passages: Iterable[Sequence[str]]) -> None:
-    """Write the terms of passages as a new index of engine `name` into an empty folder."""
-    from search.lexical import whoosh
+def write_lexical(name: str, folder: Path, rows: Iterable[LexicalRow]) -> None:
+    """Write passages, numbered from 0 in their order, as a new index of engine `name` into an empty folder."""
+    from search.lexical import tantivy, whoosh
 
-    {"whoosh": whoosh.write}[name](folder, passages)
+    {"whoosh": whoosh.write, "tantivy": tantivy.write}[name](folder, rows)
+
+
+def extend_lexical(name: str, folder: Path, gone: Iterable[int], rows: Iterable[LexicalRow]) -> None:
+    """Take the passages of some documents out of an index and add others; only for engines in EXTENDED.
+
+    Files that are there already are not changed, so that hard links to them keep what they hold.
+    """
+    from search.lexical import tantivy
+
+    {"tantivy": tantivy.extend}[name](folder, gone, rows)
 
 
 def open_lexical(name: str, folder: Path) -> LexicalIndex:
     """Open the index that `write_lexical` made with the same engine name."""
-    from search.lexical import whoosh
+    from search.lexical import tantivy, whoosh
 
-    return {"whoosh": whoosh.WhooshIndex}[name](folder)
+    engines: dict[str, Callable[[Path], LexicalIndex]]
+    engines = {"whoosh": whoosh.WhooshIndex, "tantivy": tantivy.TantivyIndex}
+    return engines[name](folder)

@@ -18,7 +18,7 @@ from whoosh.analysis import SpaceSeparatedTokenizer
 
 from search.analysis import Term
 from search.columns import Selection
-from search.lexical import best, bm25_array, idf
+from search.lexical import LexicalRow, best, bm25_array, idf
 from search.types import FloatArray, IntArray
 
 _FIELD = "terms"
@@ -26,12 +26,12 @@ _SCHEMA = fields.Schema(**{_FIELD: fields.TEXT(analyzer=SpaceSeparatedTokenizer(
 KEPT_TERMS = 50_000
 
 
-def write(folder: Path, passages: Iterable[Sequence[str]]) -> None:
+def write(folder: Path, rows: Iterable[LexicalRow]) -> None:
     """One segment, so that Whoosh's document numbers are the passage numbers."""
     writer = index.create_in(folder, _SCHEMA).writer(limitmb=256)
     try:
-        for terms in passages:
-            writer.add_document(**{_FIELD: " ".join(terms)})
+        for row in rows:
+            writer.add_document(**{_FIELD: " ".join(row.terms)})
     except BaseException:
         writer.cancel()
         raise

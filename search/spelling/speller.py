@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 
 from search.spelling.common import common_words
 from search.spelling.latin import LatinReader
 from search.spelling.likelihood import Likelihood
 from search.spelling.reading import Edit, Reading, Typed, apply
 from search.spelling.slips import PASSES, IsWord, SlipReader
-from search.spelling.vocabulary import LONGEST_WORD, Vocabulary, is_han, open_vocabulary, starting
+from search.spelling.vocabulary import LONGEST_WORD, Vocabulary, is_han, starting
 from search.types import Audience
 
 LONGEST = 200
@@ -79,11 +78,3 @@ class _Readers:
             return ""
         words = (word for word in starting(self._vocabulary.sorted_words, last) if len(word) > 1)
         return max(words, key=lambda word: (self._vocabulary.counts[word], word), default="")
-
-
-def open_speller(folder: Path) -> Speller:
-    """The speller of a generation folder."""
-    return Speller(open_vocabulary(folder))
-
-
-__all__ = ["Speller", "open_speller"]

@@ -1,14 +1,11 @@
-"""What the indexed texts attest: words with their sounds, neighbouring characters, Latin words, and how titles begin.
-
-Tickets attest nothing: they hold the slips of those who wrote them. Nor does what is not out yet.
-"""
+"""What the indexed texts attest: words with their sounds, pairs of characters, Latin words, and how titles begin."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -17,20 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search.analysis import Analyzer
-from search.spelling.sounds import loose_key
-from search.types import Audience, Document, Kind, Passage, Role
+from search.types import Audience
 
 FILE = "spelling.npz"
-MOST_WORDS = 60_000
-MOST_LATIN = 20_000
 LONGEST_WORD = 6
 MOST_COMPLETIONS = 1000
-_BATCH = 500
-_END = 1
-_START = 2
 _LATIN = re.compile("(?<![a-z0-9])[a-z]{2,}(?![a-z0-9])")
-Sounds = Callable[[str], list[str]]
 Codes = NDArray[np.uint32]
 
 
@@ -44,87 +33,11 @@ class Line:
     audience: Audience
 
 
-class Tally:
-    """Counts what passages attest, one document after the other; `now` in epoch seconds."""
-
-    def __init__(self, analyzer: Analyzer, sounds: Sounds, now: int) -> None:
-        self._analyzer = analyzer
-        self._now = now
-        self._sounds = sounds
-        self._words: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-        self._latin: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-        self._lines: dict[tuple[str, Audience], Line] = {}
-        self._pairs: tuple[list[Codes], list[Codes]] = ([], [])
-        self._texts: tuple[list[str], list[str]] = ([], [])
-
-    def add(self, document: Document, passages: Iterable[Passage]) -> None:
-        """Count one document."""
-        if document.kind is Kind.TICKET or document.valid_from > self._now:
-            return
-        for passage in passages:
-            headings = passage.headings if passage.role is Role.SECTION else ()
-            folded = self._analyzer.fold("\n".join((*headings, passage.text)))
-            self._add(folded, passage.role, max(document.audience, passage.audience))
-
-    def _add(self, folded: str, role: Role, audience: Audience) -> None:
-        han = {word for word in self._analyzer.han_words(folded) if len(word) <= LONGEST_WORD}
-        latin = set(latin_words(folded))
-        for reader in range(audience, len(Audience)):
-            self._words[reader].update(han)
-            self._latin[reader].update(latin)
-            self._texts[reader].append(folded)
-        if role is not Role.SECTION:
-            line = self._line(folded, audience)
-            self._lines[line.characters, audience] = line
-        if len(self._texts[Audience.INTERNAL]) >= _BATCH:
-            self._note_pairs()
-
-    def _line(self, folded: str, audience: Audience) -> Line:
-        tokens = self._analyzer.folded_tokens(folded)
-        starts, ends = {t.start for t in tokens}, {t.end for t in tokens}
-        kept = [i for i, char in enumerate(folded) if char.isalnum()]
-        characters = "".join(folded[i] for i in kept)
-        initials = "".join(sound[0] for sound in self._sounds(characters))
-        marks = "".join(str(_START * (i in starts) + _END * (i + 1 in ends)) for i in kept)
-        # A character whose sound is not one piece would shift the others.
-        return Line(characters, initials if len(initials) == len(characters) else characters, marks, audience)
-
-    def _note_pairs(self) -> None:
-        for texts, pairs in zip(self._texts, self._pairs, strict=True):
-            pairs.append(np.unique(pair_codes("\n".join(texts))))
-            texts.clear()
-
-    def save(self, folder: Path) -> None:
-        """Write all that was counted as one file of plain arrays."""
-        self._note_pairs()
-        words = _most(self._words[Audience.INTERNAL], MOST_WORDS)
-        latin = _most(self._latin[Audience.INTERNAL], MOST_LATIN)
-        sounds = [self._sounds(word) for word in words]
-        lines = list(self._lines.values())
-        arrays = {
-            "words": _pack(words),
-            "keys": _pack("".join(own) for own in sounds),
-            "loose_keys": _pack(map(loose_key, sounds)),
-            "initials": _pack("".join(sound[0] for sound in own) for own in sounds),
-            "latin": _pack(latin),
-            "line_characters": _pack(line.characters for line in lines),
-            "line_initials": _pack(line.initials for line in lines),
-            "line_marks": _pack(line.marks for line in lines),
-            "line_audience": np.array([line.audience for line in lines], np.uint8),
-        }
-        for audience in Audience:
-            name = audience.name.lower()
-            arrays[f"{name}_words"] = np.array([self._words[audience][word] for word in words], np.int32)
-            arrays[f"{name}_latin"] = np.array([self._latin[audience][word] for word in latin], np.int32)
-            arrays[f"{name}_pairs"] = np.unique(np.concatenate(self._pairs[audience]))
-        np.savez(folder / FILE, allow_pickle=False, **arrays)
-
-
 @dataclass(frozen=True)
 class Vocabulary:
     """What one audience may be led to: nothing in it comes from a text they may not read.
 
-    `counts` are passages by word, most frequent first, as are the words of every table; `pairs` are `pair_codes`.
+    `counts` are passages by word, and the words of every table come most frequent first; `pairs` are `pair_codes`.
     """
 
     counts: Mapping[str, int]
@@ -132,7 +45,7 @@ class Vocabulary:
     by_key: Mapping[str, Sequence[str]]
     by_loose_key: Mapping[str, Sequence[str]]
     by_initials: Mapping[str, Sequence[str]]
-    pairs: frozenset[int]
+    pairs: tuple[frozenset[int], ...]
     lines: Sequence[Line]
 
     @cached_property
@@ -157,30 +70,61 @@ class Vocabulary:
 
     def pair(self, text: str) -> bool:
         """Whether two characters stand side by side somewhere."""
-        return ord(text[0]) << 16 | ord(text[1]) in self.pairs
+        code = ord(text[0]) << 16 | ord(text[1])
+        return any(code in pairs for pairs in self.pairs)
 
 
 def open_vocabulary(folder: Path) -> Mapping[Audience, Vocabulary]:
-    """What `Tally.save` wrote, for each audience."""
+    """What `tally.Tally` wrote, for each audience."""
     with np.load(folder / FILE, allow_pickle=False) as file:
         data = dict(file)
     return {audience: _vocabulary(data, audience) for audience in Audience}
 
 
+def together(parts: Sequence[Mapping[Audience, Vocabulary]]) -> Mapping[Audience, Vocabulary]:
+    """What several blocks attest, the largest first: its tables are copied, and what the others add is worked in."""
+    first, *others = parts
+    for other in others:
+        first = {audience: _joined(first[audience], other[audience]) for audience in Audience}
+    return first
+
+
+def _joined(one: Vocabulary, other: Vocabulary) -> Vocabulary:
+    counts = _summed(one.counts, other.counts)
+
+    def table(mine: Mapping[str, Sequence[str]], theirs: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+        merged = {key: {*mine.get(key, ()), *words} for key, words in theirs.items()}
+        return {**mine, **{k: sorted(words, key=lambda word: (-counts[word], word)) for k, words in merged.items()}}
+
+    return Vocabulary(
+        counts=counts,
+        latin=_summed(one.latin, other.latin),
+        by_key=table(one.by_key, other.by_key),
+        by_loose_key=table(one.by_loose_key, other.by_loose_key),
+        by_initials=table(one.by_initials, other.by_initials),
+        pairs=(*one.pairs, *other.pairs),
+        lines=[*one.lines, *other.lines],
+    )
+
+
+def _summed(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {**one, **{word: one.get(word, 0) + count for word, count in other.items()}}
+
+
 def _vocabulary(data: Mapping[str, NDArray[np.generic]], audience: Audience) -> Vocabulary:
     name = audience.name.lower()
-    words, counts = _unpack(data["words"]), data[f"{name}_words"]
+    words, counts = unpack(data["words"]), data[f"{name}_words"]
     shown = np.argsort(-counts.astype(np.int64), kind="stable")[: int(np.count_nonzero(counts))].tolist()
     own = [words[i] for i in shown]
-    tables = ([keys[i] for i in shown] for keys in (_unpack(data[n]) for n in ("keys", "loose_keys", "initials")))
+    tables = ([keys[i] for i in shown] for keys in (unpack(data[n]) for n in ("keys", "loose_keys", "initials")))
     by_key, by_loose_key, by_initials = (_grouped(keys, own) for keys in tables)
     return Vocabulary(
         counts={words[i]: int(counts[i]) for i in shown},
-        latin={word: n for word, n in zip(_unpack(data["latin"]), data[f"{name}_latin"].tolist(), strict=True) if n},
+        latin={word: n for word, n in zip(unpack(data["latin"]), data[f"{name}_latin"].tolist(), strict=True) if n},
         by_key=by_key,
         by_loose_key=by_loose_key,
         by_initials=by_initials,
-        pairs=frozenset(data[f"{name}_pairs"].tolist()),
+        pairs=(frozenset(data[f"{name}_pairs"].tolist()),),
         lines=[line for line in _lines(data) if line.audience <= audience],
     )
 
@@ -213,20 +157,13 @@ def pair_codes(text: str) -> Codes:
     return joined
 
 
-def _most(counts: Counter[str], n: int) -> list[str]:
-    return sorted(counts, key=lambda word: (-counts[word], word))[:n]
-
-
-def _pack(lines: Iterable[str]) -> NDArray[np.uint8]:
-    return np.frombuffer("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"), np.uint8)
-
-
-def _unpack(array: NDArray[np.generic]) -> list[str]:
+def unpack(array: NDArray[np.generic]) -> list[str]:
+    """The lines that were packed into an array."""
     return array.tobytes().decode("utf-8", "surrogatepass").split("\n")[:-1]
 
 
 def _lines(data: Mapping[str, NDArray[np.generic]]) -> list[Line]:
-    pieces = (_unpack(data[f"line_{name}"]) for name in ("characters", "initials", "marks"))
+    pieces = (unpack(data[f"line_{name}"]) for name in ("characters", "initials", "marks"))
     return [Line(c, i, m, Audience(a)) for c, i, m, a in zip(*pieces, data["line_audience"].tolist(), strict=True)]
 
 

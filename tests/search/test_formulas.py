@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,9 +17,8 @@ from search.fusion import Candidate, Scale, fuse
 from search.quality import figure, ndcg_at_10, ranks_of, recall_at, reciprocal_rank
 from search.ranking import GIST_SHARE, KIND_WEIGHT, best_of_role, group
 from search.sentences import sentence_spans
-from search.suggest import Completer, Completion, completions_of, syllables
+from search.suggest import Completer, Completion, CompletionBlock, completions_of, syllables
 from search.types import FOREVER, Audience, Decision, Evidence, Kind, Passage, Role
-from tests.conftest import record
 
 UNIT = st.floats(0, 1)
 
@@ -88,6 +90,10 @@ def entry(text: str, document: int) -> Completion:
     return Completion(text, document, text, "".join(sounds), "".join(sound[0] for sound in sounds))
 
 
+def completer(entries: Sequence[Completion]) -> Completer:
+    return Completer([(0, CompletionBlock(entries))])
+
+
 ENTRIES = [entry("退款多久到账", 0), entry("怎么申请退款", 1), entry("改地址", 2), entry("退货运费", 3)]
 
 
@@ -105,11 +111,11 @@ ENTRIES = [entry("退款多久到账", 0), entry("怎么申请退款", 1), entry
     ],
 )
 def test_completions(typed: str, found: list[str]) -> None:
-    assert [c.text for c in Completer(ENTRIES).find(typed, lambda _d: True, 5)] == found
+    assert [text for text, _ in completer(ENTRIES).find(typed, lambda _d: True, 5)] == found
 
 
 def test_completions_of_hidden_documents_are_left_out() -> None:
-    assert [c.text for c in Completer(ENTRIES).find("退款", lambda d: d != 0, 5)] == ["怎么申请退款"]
+    assert [text for text, _ in completer(ENTRIES).find("退款", lambda d: d != 0, 5)] == ["怎么申请退款"]
 
 
 @given(
@@ -117,7 +123,7 @@ def test_completions_of_hidden_documents_are_left_out() -> None:
     st.text(st.sampled_from("退款到账"), min_size=1, max_size=3),
 )
 def test_completions_are_what_a_plain_scan_finds(texts: list[str], typed: str) -> None:
-    found = {c.text for c in Completer([entry(text, 0) for text in texts]).find(typed, lambda _d: True, 99)}
+    found = {text for text, _ in completer([entry(text, 0) for text in texts]).find(typed, lambda _d: True, 99)}
     assert found == {text for text in texts if typed in text and text != typed}
 
 
@@ -145,24 +151,36 @@ def plain_scan(entries: list[Completion], typed: str, hidden: int) -> list[str]:
     | st.sampled_from(["tui", "tuikuan", "tk", "kuand", "dz", "'", "tui'kuan", " ' '"]),
     st.integers(-1, 3),
     st.integers(1, 9),
+    st.integers(0, 8),
 )
 def test_completions_are_those_of_a_plain_scan_in_its_order(
-    texts: list[tuple[str, int]], typed: str, hidden: int, n: int
+    texts: list[tuple[str, int]], typed: str, hidden: int, n: int, cut: int
 ) -> None:
     entries = [entry(" ".join(text.split()), document) for text, document in texts if text.strip()]
-    found = [c.text for c in Completer(entries).find(typed, lambda d: d != hidden, n)]
+    blocks = [(0, CompletionBlock(entries[:cut])), (0, CompletionBlock(entries[cut:]))]
+    found = [text for text, _ in Completer(blocks).find(typed, lambda d: d != hidden, n)]
     assert found == plain_scan(entries, " ".join(typed.split()), hidden)[:n]
+
+
+def test_what_was_used_most_comes_first_over_all_blocks() -> None:
+    used = [[3, 1], [2, 2, 0]]
+    blocks = [
+        (10 * place, CompletionBlock([replace(entry(f"退款{place}{n}", n), uses=count) for n, count in enumerate(own)]))
+        for place, own in enumerate(used)
+    ]
+    found = Completer(blocks).find("退款", lambda _d: True, 9)
+    assert found == [("退款00", 0), ("退款10", 10), ("退款11", 11), ("退款01", 1), ("退款12", 12)]
 
 
 @pytest.mark.parametrize("typed", ["账\n怎", "退款\n多久", "'", "' '", "\n\n"])
 def test_a_line_break_or_an_apostrophe_completes_nothing(typed: str) -> None:
-    assert Completer(ENTRIES).find(typed, lambda _d: True, 5) == []
+    assert completer(ENTRIES).find(typed, lambda _d: True, 5) == []
 
 
 def test_titles_of_several_lines_are_found_by_every_line() -> None:
     title = Passage(Role.TITLE, "退款\n多久", Audience.PUBLIC)
-    entries = list(completions_of([(record("a", "甲").document, [title])], str))
-    assert [c.document for c in Completer(entries).find("多久", lambda _d: True, 5)] == [0]
+    entries = list(completions_of(4, [title], str, 0))
+    assert [document for _, document in completer(entries).find("多久", lambda _d: True, 5)] == [4]
     assert [c.folded for c in entries] == ["退款 多久"]
 
 

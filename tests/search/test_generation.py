@@ -177,7 +177,7 @@ def test_equal_texts_are_encoded_once(tmp_path: Path, analyzer: Analyzer, encode
 
 
 def test_vectors_of_a_damaged_generation_are_not_reused(root: Path, analyzer: Analyzer) -> None:
-    path = root / "1" / "vectors.npy"
+    path = root / "1" / "blocks" / "1-1" / "vectors.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
     second = BigramEncoder()
     build_generation(RECORDS, Plan(root, analyzer, second))
@@ -226,7 +226,10 @@ def test_an_interrupted_build_leaves_the_old_one_in_use(root: Path, analyzer: An
     with pytest.raises(KeyboardInterrupt):
         build_generation(RECORDS, Plan(root, analyzer, encoder, progress=broken))
     assert current_number(root) == 1
-    assert sorted(path.name for path in root.iterdir()) == ["1", "current"]
+    # What was finished is kept for whoever builds again, and goes away with the next generation.
+    assert sorted(path.name for path in root.iterdir()) == ["1", "2.building", "current"]
+    build_generation(RECORDS, Plan(root, analyzer, encoder))
+    assert sorted(path.name for path in root.iterdir()) == ["1", "3", "current"]
 
 
 def test_what_a_killed_build_left_is_removed_and_its_number_never_used_again(

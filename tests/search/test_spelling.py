@@ -217,7 +217,7 @@ def _vocabulary(counts: dict[str, int]) -> Vocabulary:
         by_key={"".join(own): [word] for word, own in sounds.items()},
         by_loose_key={loose_key(own): [word] for word, own in sounds.items()},
         by_initials={"".join(sound[0] for sound in own): [word] for word, own in sounds.items()},
-        pairs=frozenset(int(code) for word in counts for code in pair_codes(word)),
+        pairs=(frozenset(int(code) for word in counts for code in pair_codes(word)),),
         lines=[],
     )
 

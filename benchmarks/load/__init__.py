@@ -1,0 +1,1 @@
+"""Load: people who type at the real server, editors who save meanwhile, and what must not disturb either."""
