@@ -14,10 +14,11 @@ from indexer.chunking import passages as passages_of
 from indexer.embedding import HASH_BYTES, KnownVectors, centroids, embed, text_to_encode
 from indexer.plan import Plan
 from indexer.records import Record
+from indexer.terms import own_terms
 from search.blocks import joined_rows, load_array, map_array
 from search.columns import Codes, rows_of
 from search.generation import Seals, seal, write_seals
-from search.passages import Records, document_record, join_records, passage_record, write_records
+from search.passages import Records, document_record, join_lines, passage_record, write_records, write_terms
 from search.spelling import tally
 from search.suggest import Completion, completions_of, most_used_first, syllables
 from search.types import Document, FloatArray, IntArray, Kind, Passage
@@ -62,6 +63,7 @@ def write_block(folder: Path, chunk: Chunk, codes: Codes, known: KnownVectors, p
     rows = rows_of(chunk.documents, chunk.passages, codes)
     write_records(folder / "documents.jsonl", map(document_record, chunk.documents))
     write_records(folder / "passages.jsonl", map(passage_record, chunk.flat()))
+    write_terms(folder / "terms.txt", _terms(chunk, plan))
     write_records(folder / "completions.jsonl", (asdict(entry) for entry in _completions(chunk, plan)))
     _save(folder / "ids.npy", np.array([document.id.encode() for document in chunk.documents], dtype=np.bytes_))
     _save(folder / "versions.npy", np.array([document.version for document in chunk.documents], dtype=np.int64))
@@ -77,8 +79,8 @@ def join_blocks(parts: Sequence[Path], folder: Path, encoder: str) -> None:
     folder.mkdir(parents=True)
     counts = [len(load_array(part / "ids.npy")) for part in parts]
     starts = np.cumsum([0, *counts]).tolist()
-    for name in ("documents.jsonl", "passages.jsonl"):
-        join_records(folder / name, [part / name for part in parts])
+    for name in ("documents.jsonl", "passages.jsonl", "terms.txt"):
+        join_lines(folder / name, [part / name for part in parts])
     write_records(folder / "completions.jsonl", map(asdict, _joined_completions(parts, starts)))
     for name in ("ids.npy", "versions.npy", "hashes.npy", "vectors.npy", "centroids.npy"):
         _save(folder / name, np.concatenate([map_array(part / name) for part in parts]))
@@ -95,6 +97,15 @@ def _seal(folder: Path, encoder: str) -> None:
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:
     np.save(path, array, allow_pickle=False)
+
+
+def _terms(chunk: Chunk, plan: Plan) -> Iterator[tuple[list[str], list[str]]]:
+    total = sum(map(len, chunk.passages))
+    pairs = ((d, p) for d, own in zip(chunk.documents, chunk.passages, strict=True) for p in own)
+    for done, (document, passage) in enumerate(pairs, 1):
+        yield own_terms(document, passage, plan.analyzer)
+        if done % 200 == 0 or done == total:
+            plan.progress("words", done, total)
 
 
 def _completions(chunk: Chunk, plan: Plan) -> list[Completion]:

@@ -1,6 +1,6 @@
 """A block: some documents with their passages, vectors and completions, in files that never change.
 
-blocks/7-1/documents.jsonl passages.jsonl ids.npy versions.npy columns.npy tags.npy
+blocks/7-1/documents.jsonl passages.jsonl terms.txt ids.npy versions.npy columns.npy tags.npy
            vectors.npy centroids.npy hashes.npy completions.jsonl spelling.npz
 
 Within a block documents and passages are counted from 0. A generation is several blocks one after another, of which
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.passages import Records
+from search.passages import Records, Terms
 from search.suggest import Completion, CompletionBlock
 from search.types import IntArray
 from search.vectors import VectorIndex, open_vectors
@@ -34,6 +34,7 @@ class Block:
     name: str
     documents: Records
     passages: Records
+    terms: Terms
     ids: NDArray[np.bytes_]
     versions: IntArray
     rows: NDArray[np.void]
@@ -50,6 +51,7 @@ def open_block(folder: Path, vectors: str) -> Block:
         name=folder.name,
         documents=Records(folder / "documents.jsonl"),
         passages=Records(folder / "passages.jsonl"),
+        terms=Terms(folder / "terms.txt"),
         ids=load_array(folder / "ids.npy"),
         versions=load_array(folder / "versions.npy"),
         rows=load_array(folder / "columns.npy"),

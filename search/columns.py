@@ -134,6 +134,12 @@ class Columns:
         return roles
 
     @cached_property
+    def kinds(self) -> list[int]:
+        """The kind of each passage by its place in KINDS."""
+        kinds: list[int] = self.rows["kind"].tolist()
+        return kinds
+
+    @cached_property
     def first(self) -> NDArray[np.int64]:
         """First passage of each document, and one past the last at the end."""
         count = int(self.rows["document"][-1]) + 1 if len(self.rows) else 0

@@ -27,6 +27,7 @@ LEARNT = "learnt.npy"
 SHIPPED = "zhida-static"
 SHIPPED_FOLDER = Path(__file__).parent / "models" / SHIPPED
 CHUNK_CHARACTERS = 32_768
+FEW_TEXTS = 32
 STATIC_MODULES = ({"StaticEmbedding"}, {"StaticEmbedding", "Normalize"})
 
 
@@ -130,9 +131,9 @@ class StaticEncoder:
         return _unit_rows(np.concatenate(sums) if sums else np.zeros((0, self.dimension), np.float32))
 
     def _sums(self, texts: Sequence[str]) -> FloatArray:
-        # One text needs no thread pool, and waking it costs more than the encoding itself.
-        if len(texts) == 1:
-            encodings = [self.tokenizer.encode(texts[0], add_special_tokens=False)]
+        # A question or the sentences of a passage need no thread pool: waking it costs more than the encoding itself.
+        if len(texts) <= FEW_TEXTS:
+            encodings = [self.tokenizer.encode(text, add_special_tokens=False) for text in texts]
         else:
             encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return np.stack([self.table.sum(encoding.ids) for encoding in encodings])

@@ -7,9 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from heapq import nlargest
-from itertools import zip_longest
-from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 
@@ -215,11 +212,9 @@ class Engine:
 
     def _hits(self, question: Question, ranked: Sequence[Ranked], index: Index) -> tuple[Hit, ...]:
         builder = HitBuilder(question, index, self._reader_of(index))
-        lead = ranked[: question.query.top_k + 1]
-        return tuple(
-            builder.hit(entry, following.score if following else 0.0)
-            for entry, following in zip_longest(lead, lead[1:])
-        )[: question.query.top_k]
+        top = question.query.top_k
+        following = [*(entry.score for entry in ranked[1 : top + 1]), 0.0]
+        return tuple(builder.hit(entry, score) for entry, score in zip(ranked[:top], following, strict=False))
 
     def _completions(self, query: Query, question: Question, index: Index, visible: Visible) -> tuple[str, ...]:
         first, allowed = index.columns.first, question.selection.allowed
@@ -252,12 +247,17 @@ def _near(question: Question, index: Index) -> dict[int, float]:
     assert question.vector is not None and index.vectors is not None and index.centroids is not None
     where = index.columns.documents_of(question.selection)
     first, allowed = index.columns.first, question.selection.allowed
+    near = index.centroids.search(question.vector, where, GISTS)
+    own = [np.arange(first[document], first[document + 1]) for document, _ in near]
+    numbers = np.concatenate([passages[allowed[passages]] for passages in own]) if own else np.zeros(0, np.int64)
+    scored = sorted(zip(index.vectors.scores(question.vector, numbers), numbers.tolist(), strict=True), reverse=True)
     best: dict[int, float] = {}
-    for document, _ in index.centroids.search(question.vector, where, GISTS):
-        begin, end = int(first[document]), int(first[document + 1])
-        own = (begin + np.flatnonzero(allowed[begin:end])).tolist()
-        scored = zip(own, index.vectors.scores(question.vector, own), strict=True)
-        best.update(nlargest(PASSAGES_OF_NEAR, scored, key=itemgetter(1)))
+    left = dict.fromkeys((document for document, _ in near), PASSAGES_OF_NEAR)
+    for cosine, passage in scored:
+        document = index.columns.documents[passage]
+        if left[document]:
+            left[document] -= 1
+            best[passage] = cosine
     return best
 
 

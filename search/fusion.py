@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 SEMANTIC_SHARE = 0.6
 WORDS_POWER = 2
@@ -28,8 +29,7 @@ class Scale:
         return (1 - self.share) * words**WORDS_POWER + self.share * max(cosine, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A passage that an engine proposed. `lexical` is BM25, `cosine` is -1..1, `fused` orders; ranks from 1."""
 
     passage: int
@@ -43,17 +43,12 @@ class Candidate:
 def fuse(lexical: Mapping[int, float], cosine: Mapping[int, float], scale: Scale) -> list[Candidate]:
     """Every proposed passage once, best first."""
     lexical_ranks, semantic_ranks = _ranks(lexical), _ranks(cosine)
-    fused = [
-        Candidate(
-            passage=passage,
-            lexical=lexical.get(passage, 0.0),
-            cosine=cosine.get(passage, 0.0),
-            fused=scale.convex(lexical.get(passage, 0.0), cosine.get(passage, 0.0)),
-            lexical_rank=lexical_ranks.get(passage),
-            semantic_rank=semantic_ranks.get(passage),
-        )
-        for passage in lexical.keys() | cosine.keys()
-    ]
+    fused = []
+    # Hundreds for every key that is pressed: positions and local names save half of the time.
+    for passage in lexical.keys() | cosine.keys():
+        words, meaning = lexical.get(passage, 0.0), cosine.get(passage, 0.0)
+        ranks = lexical_ranks.get(passage), semantic_ranks.get(passage)
+        fused.append(Candidate(passage, words, meaning, scale.convex(words, meaning), *ranks))
     return sorted(fused, key=lambda candidate: (-candidate.fused, candidate.passage))
 
 

@@ -17,32 +17,59 @@ from search.types import FOREVER, Audience, Document, Kind, Passage, Role, Scrip
 _ALWAYS = {"id", "version", "kind", "title", "slug", "category", "audience"}
 
 
-class Records:
-    """Lines of a JSON Lines file by number, without keeping them in memory."""
+class Lines:
+    """Lines of a file by number, without keeping them in memory."""
 
     def __init__(self, path: Path) -> None:
-        self._bytes = np.memmap(path, dtype=np.uint8, mode="r") if path.stat().st_size else np.zeros(0, np.uint8)
+        data = np.memmap(path, dtype=np.uint8, mode="r") if path.stat().st_size else np.zeros(0, np.uint8)
+        self._bytes = data.view(np.ndarray)
         self._ends = np.load(_ends_of(path), allow_pickle=False)
 
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __getitem__(self, number: int) -> Any:
+    def line(self, number: int) -> bytes:
+        """A line without its end."""
         start = int(self._ends[number - 1]) if number else 0
-        return json.loads(self._bytes[start : int(self._ends[number])].tobytes())
+        return self._bytes[start : int(self._ends[number]) - 1].tobytes()
 
 
-def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object a line, and beside it where each line ends."""
+class Records(Lines):
+    """The same for lines of one JSON object each."""
+
+    def __getitem__(self, number: int) -> Any:
+        return json.loads(self.line(number))
+
+
+class Terms(Lines):
+    """The terms of passages: those of the text, and those of what stands beside it."""
+
+    def __getitem__(self, number: int) -> tuple[list[str], list[str]]:
+        text, _, beside = self.line(number).decode().partition("\t")
+        return text.split(), beside.split()
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Write lines, and beside them where each ends."""
     ends, end = array("q"), 0
     with path.open("wb") as file:
-        for record in records:
-            end += file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        for line in lines:
+            end += file.write(line + b"\n")
             ends.append(end)
     np.save(_ends_of(path), np.frombuffer(ends, np.int64), allow_pickle=False)
 
 
-def join_records(path: Path, parts: Sequence[Path]) -> None:
+def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line."""
+    write_lines(path, (json.dumps(own, ensure_ascii=False, separators=(",", ":")).encode() for own in records))
+
+
+def write_terms(path: Path, passages: Iterable[tuple[Sequence[str], Sequence[str]]]) -> None:
+    """Write the terms of the text and of what stands beside it, a line for each passage."""
+    write_lines(path, (f"{' '.join(text)}\t{' '.join(beside)}".encode() for text, beside in passages))
+
+
+def join_lines(path: Path, parts: Sequence[Path]) -> None:
     """Write the lines of several files one after another as one file."""
     ends, end = [np.zeros(0, np.int64)], 0
     with path.open("wb") as file:

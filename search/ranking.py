@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from search.columns import KINDS, Columns
 from search.fusion import Candidate, Scale
@@ -12,6 +12,7 @@ from search.types import Kind, Role
 
 KIND_WEIGHT: Mapping[Kind, float] = {Kind.ARTICLE: 1.0, Kind.ANNOUNCEMENT: 1.0, Kind.SCRIPT: 0.97, Kind.TICKET: 0.85}
 """An article holds for everybody, a ticket for one customer: at equal evidence the article comes first."""
+_WEIGHTS = tuple(KIND_WEIGHT[kind] for kind in KINDS)
 GIST_SHARE = 0.6
 """How much of a document's score comes from all it says together; the rest from its best passage.
 
@@ -21,8 +22,7 @@ Networks for Few-shot Learning" (2017).
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A document with its evidence, best passage first; `gist` is the cosine of all its passages together."""
 
     document: int
@@ -34,22 +34,21 @@ class Ranked:
 def group(candidates: Iterable[Candidate], gists: Mapping[int, float], scale: Scale, columns: Columns) -> list[Ranked]:
     """One entry per document, best first; `candidates` come best first, `gists` are cosines by document."""
     by_document: defaultdict[int, list[Candidate]] = defaultdict(list)
+    documents = columns.documents
     for candidate in candidates:
-        by_document[columns.documents[candidate.passage]].append(candidate)
+        by_document[documents[candidate.passage]].append(candidate)
     ranked = []
     for document, evidence in by_document.items():
         gist = gists.get(document, 0.0)
-        kind = KINDS[int(columns.rows["kind"][evidence[0].passage])]
-        ranked.append(
-            Ranked(document, KIND_WEIGHT[kind] * document_score(evidence, gist, scale), gist, tuple(evidence))
-        )
+        weight = _WEIGHTS[columns.kinds[evidence[0].passage]]
+        ranked.append(Ranked(document, weight * document_score(evidence, gist, scale), gist, tuple(evidence)))
     return sorted(ranked, key=lambda entry: (-entry.score, entry.document))
 
 
 def document_score(evidence: Sequence[Candidate], gist: float, scale: Scale) -> float:
     """(1 - g) best passage + g (best words and gist), with g = GIST_SHARE."""
-    passage = max(candidate.fused for candidate in evidence)
-    whole = scale.convex(max(candidate.lexical for candidate in evidence), gist)
+    passage = max([candidate.fused for candidate in evidence])
+    whole = scale.convex(max([candidate.lexical for candidate in evidence]), gist)
     return (1 - GIST_SHARE) * passage + GIST_SHARE * whole
 
 

@@ -12,7 +12,7 @@ from search.encoder import Encoder, StaticEncoder
 from search.index import Index
 from search.passages import passage_of
 from search.sentences import sentence_spans
-from search.types import FloatArray, Passage
+from search.types import FloatArray, Passage, Role
 
 KEPT = 20_000
 """Passages kept apart; about 2 KB each."""
@@ -66,6 +66,8 @@ class _BlockReader:
 
     def __init__(self, block: Block, analyzer: Analyzer, encoder: Encoder | None) -> None:
         self._records = block.passages
+        self._roles = block.rows["role"]
+        self._terms = block.terms
         self._analyzer = analyzer
         # Sentences are encoded while asking: only an encoder that needs microseconds may.
         self._encoder = encoder if isinstance(encoder, StaticEncoder) else None
@@ -77,8 +79,9 @@ class _BlockReader:
         return passage_of(self._records[number])
 
     def _words(self, number: int) -> frozenset[str]:
-        passage: Passage = self.passage(number)
-        return frozenset(self._analyzer.index_terms(" ".join((*passage.headings, passage.text))))
+        text, beside = self._terms[number]
+        # Summary and tags stand beside a title: they help to find it, but are no words of an answer.
+        return frozenset(text if self._roles[number] == Role.TITLE else (*text, *beside))
 
     def _sentences(self, number: int) -> Sentences:
         text = self.passage(number).text

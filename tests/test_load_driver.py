@@ -7,11 +7,12 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import count, islice, pairwise
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -147,7 +148,7 @@ def test_one_connection_serves_many_requests_and_a_closed_one_is_opened_again() 
     async def use(client: Client) -> list[int]:
         return [(await client.get("/")).status for _ in range(4)]
 
-    assert asyncio.run(_with_server(twice, use)) == [200] * 4
+    assert _run(_with_server(twice, use)) == [200] * 4
     assert connections == 2
 
 
@@ -167,7 +168,7 @@ def test_an_agent_hangs_up_on_a_question_that_is_out_of_date() -> None:
         await asyncio.sleep(0.05)
         return log
 
-    log = asyncio.run(_with_server(never, use))
+    log = _run(_with_server(never, use))
     assert [one.outcome for one in log.taken] == ["aborted", "aborted"]
     assert all(0.03 < one.seconds < 0.5 for one in log.taken)
     assert hung_up == [True, True]
@@ -199,12 +200,18 @@ def test_a_change_counts_until_the_last_process_shows_it() -> None:
             probe.client.close()
         return [probe.process for probe in found], watch
 
-    processes_found, watch = asyncio.run(_with_server(answer, use))
+    processes_found, watch = _run(_with_server(answer, use))
     assert processes_found == ["0", "1"]
     (seen,) = watch.seen
     assert (seen.what, seen.outcome) == ("searchable", "ok")
     assert 0.3 < seen.seconds < 5.0
     assert [(save.what, save.seconds) for save in watch.saves] == [("save", 0.01)]
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run in a thread of its own: a browser that another test left open has a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 async def _with_server(handler: Handler, use: Callable[[Client], Awaitable[T]]) -> T:

@@ -32,7 +32,7 @@ from benchmarks.peers.material import (
 from indexer.chunking import passages
 from indexer.embedding import text_to_encode
 from indexer.records import Record
-from indexer.terms import weighted_terms
+from indexer.terms import own_terms, weighted_terms
 from search.analysis import Analyzer
 from search.encoder import Encoder, load_encoder
 from search.lexicon import shipped_lexicon
@@ -92,7 +92,8 @@ def changed_records(material: Material) -> dict[str, Record]:
 
 def terms(record: Record, analyzer: Analyzer) -> list[str]:
     """The terms of each passage, joined by single spaces, weighted fields repeated as the product does it."""
-    return [" ".join(weighted_terms(record.document, passage, analyzer)) for passage in passages(record)]
+    own = [(passage.role, *own_terms(record.document, passage, analyzer)) for passage in passages(record)]
+    return [" ".join(weighted_terms(role, own[0][1], text, beside)) for role, text, beside in own]
 
 
 def _enough(data: Path, wanted: int) -> Iterator[Record]:

@@ -6,7 +6,7 @@ import logging
 
 import click
 
-from kb_app.cli import calibrate, content, evaluate, index, keys, model, operate, search, serving, users
+from kb_app.cli import backup, calibrate, content, evaluate, index, keys, model, operate, search, serving, users
 from kb_app.cli.console import Translated
 
 
@@ -39,5 +39,7 @@ for _command in (
     evaluate.evaluate,
     calibrate.calibrate,
     operate.doctor,
+    backup.backup,
+    backup.restore,
 ):
     main.add_command(_command)

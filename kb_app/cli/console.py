@@ -19,7 +19,7 @@ from kb_app.kb import Kb, open_kb
 from kb_app.settings import load_settings
 from search.errors import SearchError
 
-STAGES = {"chunk": "reading", "lexical": "words", "embed": "vectors", "seal": "writing"}
+STAGES = {"chunk": "reading", "words": "words", "lexical": "postings", "embed": "vectors", "seal": "writing"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ class FaissIndex:
     """Exact search over few rows, and over many as good as exact; threads may share it."""
 
     def __init__(self, matrix: FloatArray) -> None:
-        self._matrix = matrix
+        # A plain view of the mapped file: slices of a memmap object take longer than what is done with them.
+        self._matrix = matrix.view(np.ndarray)
         self._rounded = len(matrix) >= MANY
         self._scan = _rounded_copy(matrix) if self._rounded else _exact_copy(matrix)
 

@@ -36,11 +36,26 @@ class Served:
 
     def __init__(self, place: Path, **more: str) -> None:
         self._log = place / "served.log"
+        # Children of a server that was killed may still write to the file that was there.
+        self._log.unlink(missing_ok=True)
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "kb_app", "serve", "--no-samples"],
                 cwd=ROOT, env=environment(place, **more), stderr=log,
             )  # fmt: skip
+        try:
+            self.url = self._announced()
+        except BaseException:
+            # Nobody else could stop it.
+            self.process.kill()
+            raise
+
+    @property
+    def said(self) -> str:
+        """Everything on standard error so far."""
+        return self._log.read_text("utf-8")
+
+    def _announced(self) -> str:
         deadline = time.monotonic() + 90
         while "Ctrl-C" not in self.said:
             assert self.process.poll() is None, self.said
@@ -48,12 +63,7 @@ class Served:
             time.sleep(0.1)
         found = re.search(r"http://\S+", self.said)
         assert found
-        self.url = found[0]
-
-    @property
-    def said(self) -> str:
-        """Everything on standard error so far."""
-        return self._log.read_text("utf-8")
+        return found[0]
 
     def ask(self, key: str, text: str) -> dict[str, Any]:
         """What POST /api/v1/search answers."""

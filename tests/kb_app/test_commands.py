@@ -78,6 +78,7 @@ def test_json_is_all_that_is_on_standard_output(place: Path, tmp_path: Path) -> 
         "index build": [],
         "index status": [],
         "index verify": [],
+        "index rollback": [],
         "user create": ["someone", "--password", "long enough password"],
         "user list": [],
         "key create": ["--name", "bot"],
@@ -85,9 +86,11 @@ def test_json_is_all_that_is_on_standard_output(place: Path, tmp_path: Path) -> 
         "model info": [],
         "eval": [str(tmp_path / "q.jsonl")],
         "doctor": [],
+        "backup": [str(tmp_path / "backup")],
     }
-    # Training takes minutes, and calibration needs more questions than there are here; both have tests of their own.
-    assert WITH_JSON - {"model train", "calibrate"} == set(lines)
+    # Training takes minutes, calibration needs more questions than there are here, and restoring wants an empty home:
+    # they have tests of their own.
+    assert WITH_JSON - {"model train", "calibrate", "restore"} == set(lines)
     for name, arguments in lines.items():
         assert isinstance(data(kb(place, *name.split(), *arguments, "--json")), dict | list), name
 
@@ -228,13 +231,44 @@ def test_index_status_build_verify(place: Path) -> None:
     assert data(kb(place, "index", "verify", "--json"))["differences"] == []
 
 
+def test_the_index_goes_back_and_catches_up_again(place: Path) -> None:
+    refused(kb(place, "index", "rollback"), "no such generation", "there: none")
+    assert data(kb(place, "index", "build", "--json"))["number"] == 2
+    assert data(kb(place, "index", "rollback", "--json"))["number"] == 1
+    assert data(kb(place, "search", QUESTION, "--json"))["index"]["generation"] == 1
+    refused(kb(place, "index", "rollback", "--to", "9"), "no such generation", "there: 2")
+    (place / "articles" / "made" / "new.md").write_text("# 蓝鲸会员\n\n蓝鲸会员没有年费。", "utf-8")
+    assert kb(place, "sync").exit_code == 0
+    assert data(kb(place, "index", "status", "--json"))["stale"] == ""
+    assert data(kb(place, "index", "verify", "--json"))["differences"] == []
+
+
+def test_the_engine_is_the_one_that_is_set_and_each_follows(place: Path) -> None:
+    for engine in ("tantivy", "whoosh", "tantivy"):
+        environment = {"KB_LEXICAL": engine}
+        path = place / "articles" / "made" / "new.md"
+        path.write_text(f"# 蓝鲸会员\n\n蓝鲸会员用{engine}。", "utf-8")
+        assert kb(place, "sync", **environment).exit_code == 0
+        assert data(kb(place, "index", "status", "--json", **environment))["lexical"] == engine
+        path.write_text(f"# 蓝鲸会员\n\n蓝鲸会员改用{engine}了。", "utf-8")
+        assert kb(place, "sync", **environment).exit_code == 0
+        found = data(kb(place, "search", "蓝鲸会员", "--json", **environment))
+        assert f"改用{engine}了" in found["hits"][0]["answer"]
+        path.unlink()
+        assert kb(place, "sync", **environment).exit_code == 0
+        assert "蓝鲸" not in json.dumps(
+            data(kb(place, "search", "蓝鲸会员", "--json", **environment))["hits"], ensure_ascii=False
+        )
+        assert data(kb(place, "index", "verify", "--json", **environment))["differences"] == []
+
+
 def _truncate(index: Path) -> None:
-    path = index / "1" / "vectors.npy"
+    path = index / "1" / "blocks" / "1-1" / "vectors.npy"
     path.write_bytes(path.read_bytes()[:-7])
 
 
 def _flip(index: Path) -> None:
-    path = index / "1" / "passages.jsonl"
+    path = index / "1" / "blocks" / "1-1" / "passages.jsonl"
     changed = bytearray(path.read_bytes())
     changed[len(changed) // 2] ^= 1
     path.write_bytes(bytes(changed))
@@ -243,7 +277,7 @@ def _flip(index: Path) -> None:
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "a file cut short": _truncate,
     "one bit": _flip,
-    "a file gone": lambda index: (index / "1" / "columns.npy").unlink(),
+    "a file gone": lambda index: (index / "1" / "blocks" / "1-1" / "columns.npy").unlink(),
     "no manifest": lambda index: (index / "1" / "manifest.json").unlink(),
     "half a manifest": lambda index: (index / "1" / "manifest.json").write_text('{"number": 1'),
     "a pointer to nowhere": lambda index: (index / "current").write_text("77"),
