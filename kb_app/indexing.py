@@ -12,6 +12,7 @@ from indexer.plan import silent
 from indexer.records import Record
 from kb_app import syncing
 from kb_app.clock import stamp
+from kb_app.errors import KbError
 from kb_app.kb import Kb
 from kb_app.lock import writer_lock
 from kb_app.stopping import Stop
@@ -141,7 +142,9 @@ def catch_up(kb: Kb, progress: Progress = silent) -> Manifest | None:
 def follow(kb: Kb, progress: Progress = silent) -> Manifest | None:
     """The same without reading the files that are there: what the worker does again and again."""
     state, made = status(kb), None
-    while state.stale:
+    # No further than what there was at the start: while people publish there is always more.
+    goal = state.outbox_id
+    while state.stale and (made is None or made.outbox_id < goal):
         syncing.write_back(kb)
         made = extend(kb, state.manifest, progress) if state.manifest and state.extends else build(kb, progress)
         state = status(kb)
@@ -191,8 +194,11 @@ def work(kb: Kb, stop: Stop) -> None:
             if manifest:
                 _log.info("index %s: %s documents", manifest.number, manifest.documents)
             stop.wait(POLL_SECONDS)
+        except (KbError, SearchError, OSError) as error:
+            # The database has everything: leave the old index in use, and try again.
+            _log.error("indexing failed: %s; trying again in %s s", error, RETRY_SECONDS)
+            stop.wait(RETRY_SECONDS)
         except Exception:
-            # The database has everything: log, leave the old index in use, and try again.
             _log.exception("indexing failed, trying again in %s s", RETRY_SECONDS)
             stop.wait(RETRY_SECONDS)
 

@@ -30,7 +30,7 @@ class Weigher:
     def __init__(self, terms: Sequence[Term], idf: Callable[[str], float]) -> None:
         self.weights: Mapping[str, float] = {term.text: term.weight * idf(term.text) for term in terms}
         self._asked = {term.text: term.asked for term in terms}
-        self._total = sum(idf(term.text) for term in terms if term.text == term.asked)
+        self._total = sum(max(term.weight, 1.0) * idf(term.text) for term in terms if term.text == term.asked)
 
     @property
     def ceiling(self) -> float:
@@ -41,6 +41,10 @@ class Weigher:
     def words(self) -> frozenset[str]:
         """Every term that counts."""
         return frozenset(self._asked)
+
+    def share(self, words: frozenset[str]) -> float:
+        """The share of the asked terms' idf that some of them carry, 0..1, whether found or not."""
+        return sum(self.weights[word] for word in words) / self._total if words and self._total else 0.0
 
     def coverage(self, words: frozenset[str]) -> float:
         """Share of the asked terms' idf that `words` hold, 0..1; a synonym counts with its weight."""

@@ -118,6 +118,10 @@ class StaticEncoder:
         """Columns of every row."""
         return int(self.table.rows.shape[1])
 
+    def pieces(self, word: str) -> int:
+        """How many tokens a folded word is cut into: one that is cut often has no meaning to the encoder."""
+        return len(self.tokenizer.encode(word, add_special_tokens=False).ids)
+
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Questions as rows of length one."""
         return self._encode(texts)

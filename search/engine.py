@@ -16,22 +16,26 @@ from search.analysis import Analyzer, Term
 from search.answers import Weigher
 from search.columns import filter_of
 from search.confidence import Calibration, decide
-from search.encoder import Encoder
+from search.encoder import Encoder, StaticEncoder
 from search.errors import SearchError
-from search.fusion import SEMANTIC_SHARE, Candidate, Scale, fuse
+from search.fusion import SEMANTIC_SHARE, Scale
 from search.generation import pointer_stamp
 from search.hits import HitBuilder, Question
 from search.index import Expected, Index, open_current
-from search.ranking import Ranked, group
+from search.ranking import Proposed, Ranked, rank
 from search.reader import Reader
 from search.spelling.reading import Reading, Typed, terms_of
-from search.types import Answer, Decision, DocumentRef, FloatArray, Hit, Mode, Query, Visible
+from search.types import Answer, Decision, DocumentRef, FloatArray, Hit, IntArray, Mode, Query, Visible
 
 CANDIDATES = 100
 GISTS = 40
 PASSAGES_OF_NEAR = 3
 """Documents proposed by all they say together, and how many of their passages; passages propose the others."""
 COMPLETIONS = 6
+CODE_PIECES = 3
+"""Tokens into which the encoder must cut a word for it to be a code."""
+CODE_WEIGHT = 2.0
+"""A code once in a long text tells more than common words in a title."""
 FOLLOW_SECONDS = 0.1
 CONTEXT_WEIGHT = 0.25
 _log = logging.getLogger(__name__)
@@ -155,7 +159,24 @@ class Engine:
                 trace.degraded.append("encoder")
             else:
                 vector = self._vector(self.encoder, query, reading)
-        return Question(query, reading, terms, Weigher(terms, index.lexical.idf), vector, selection)
+        codes = self._codes(terms, index)
+        terms = tuple(replace(term, weight=CODE_WEIGHT) if term.text in codes else term for term in terms)
+        weigher = Weigher(terms, index.lexical.idf)
+        share = self._halves.share * (1 - weigher.share(codes)) if vector is not None else 0.0
+        return Question(query, reading, terms, weigher, vector, selection, share)
+
+    def _codes(self, terms: Sequence[Term], index: Index) -> frozenset[str]:
+        """Asked words that the index holds and the encoder cannot know: error codes, order numbers, names in letters.
+
+        Who types one means just that, and what it is near to in meaning is chance.
+        """
+        encoder, absent = self.encoder, index.lexical.idf("")
+        if not isinstance(encoder, StaticEncoder):
+            return frozenset()
+        asked = (term.text for term in terms if term.text == term.asked and term.text.isascii())
+        return frozenset(
+            word for word in asked if encoder.pieces(word) >= CODE_PIECES and index.lexical.idf(word) < absent
+        )
 
     def _vector(self, encoder: Encoder, query: Query, reading: Reading) -> FloatArray:
         """The direction between what was typed and how it is read: an encoder knows some slips by itself."""
@@ -184,11 +205,12 @@ class Engine:
         with trace.stage("permission"):
             lexical, cosine = _permitted((lexical, cosine), index, visible)
         with trace.stage("fuse"):
-            scale = Scale(question.weigher.ceiling, self._halves.share if cosine else 0.0)
-            candidates = fuse(lexical, cosine, scale)
-            gists = _gists(question, index, {index.columns.documents[c.passage] for c in candidates}) if cosine else {}
-            ranked = group(candidates, gists, scale, index.columns)
-        return _demoted(ranked, index, question.query.not_first)
+            scale = Scale(question.weigher.ceiling, question.share if cosine else 0.0)
+            proposed, query = Proposed.of(lexical, cosine), question.query
+            documents = proposed.documents(index.columns)
+            gists = _gists(question, index, documents) if cosine else np.zeros(len(documents))
+            ranked = rank(proposed, gists, scale, index.columns, query.top_k + 1 + len(query.not_first))
+        return _demoted(ranked, index, query.not_first)
 
     def _lexical(self, question: Question, index: Index, trace: _Trace) -> dict[int, float]:
         if not self._halves.lexical:
@@ -261,10 +283,9 @@ def _near(question: Question, index: Index) -> dict[int, float]:
     return best
 
 
-def _gists(question: Question, index: Index, documents: set[int]) -> dict[int, float]:
+def _gists(question: Question, index: Index, documents: IntArray) -> list[float]:
     assert question.vector is not None and index.centroids is not None
-    wanted = sorted(documents)
-    return dict(zip(wanted, index.centroids.scores(question.vector, wanted), strict=True))
+    return index.centroids.scores(question.vector, documents)
 
 
 def _remembered(visible: Visible) -> Visible:
@@ -316,4 +337,4 @@ def _conclude(query: Query, hits: tuple[Hit, ...], completions: tuple[str, ...],
     )
 
 
-__all__ = ["CANDIDATES", "Candidate", "Engine", "Halves"]
+__all__ = ["CANDIDATES", "Engine", "Halves"]

@@ -24,7 +24,7 @@ INTERNAL_MALUS = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query as the engines see it."""
+    """A query as the engines see it; `share` of a score belongs to the meaning, the rest to the words."""
 
     query: Query
     reading: Reading
@@ -32,6 +32,7 @@ class Question:
     weigher: Weigher
     vector: FloatArray | None
     selection: Selection
+    share: float
 
 
 class HitBuilder:

@@ -197,6 +197,11 @@ def set_state(session: Session, article_id: str, state: State, at: str) -> None:
     row.state, row.updated_at = state.value, at
 
 
+def slug_owners(session: Session) -> dict[str, str]:
+    """The id of every article by its slug."""
+    return {row.slug: row.id for row in session.execute(select(ArticleRow.slug, ArticleRow.id))}
+
+
 def slug_owner(session: Session, slug: str) -> str | None:
     """The id of the article that has this slug now."""
     return session.scalar(select(ArticleRow.id).where(ArticleRow.slug == slug))

@@ -13,19 +13,20 @@ from hypothesis import strategies as st
 from indexer.embedding import centroids
 from search.columns import ROW, Columns
 from search.confidence import Calibration, decide, sigmoid
-from search.fusion import Candidate, Scale, fuse
+from search.fusion import Candidate, Scale
 from search.quality import figure, ndcg_at_10, ranks_of, recall_at, reciprocal_rank
-from search.ranking import GIST_SHARE, KIND_WEIGHT, best_of_role, group
+from search.ranking import GIST_SHARE, KIND_WEIGHT, Proposed, best_of_role, rank
 from search.sentences import sentence_spans
 from search.suggest import Completer, Completion, CompletionBlock, completions_of, syllables
 from search.types import FOREVER, Audience, Decision, Evidence, Kind, Passage, Role
+from tests.search.slow_ranking import fuse, group
 
 UNIT = st.floats(0, 1)
 
 
 def test_convex_by_hand() -> None:
-    assert Scale(10.0, 0.5).convex(5.0, 0.8) == pytest.approx(0.5 * 0.25 + 0.5 * 0.8)
-    assert Scale(0.0, 0.5).convex(5.0, -0.3) == 0.0
+    assert Scale(10.0, 0.5).convex(np.array([5.0]), np.array([0.8])) == pytest.approx([0.5 * 0.25 + 0.5 * 0.8])
+    assert Scale(0.0, 0.5).convex(np.array([5.0]), np.array([-0.3])).tolist() == [0.0]
 
 
 def test_fusion_ranks_both_halves() -> None:
@@ -220,6 +221,31 @@ def test_a_document_is_its_best_passage_and_what_it_says_as_a_whole() -> None:
     assert found is not None
     assert found.passage == 0
     assert best_of_role(ranked[1], Role.QUESTION, table) is None
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.sampled_from(list(Kind))), min_size=1, max_size=8),
+    st.dictionaries(st.integers(0, 23), st.sampled_from([0.25, 0.5, 1.0, 2.0]), max_size=12),
+    st.dictionaries(st.integers(0, 23), st.sampled_from([-0.5, 0.25, 0.5, 0.75]), max_size=12),
+    st.integers(1, 9),
+    st.data(),
+)
+def test_ranking_is_what_is_written_out_passage_by_passage(
+    documents: list[tuple[int, Kind]], lexical: dict[int, float], cosine: dict[int, float], n: int, data: st.DataObject
+) -> None:
+    table = columns(*[(d, kind, Role.SECTION) for d, (size, kind) in enumerate(documents) for _ in range(size)])
+    lexical = {p: score for p, score in lexical.items() if p < len(table)}
+    cosine = {p: score for p, score in cosine.items() if p < len(table)}
+    scale, proposed = Scale(2.0, 0.4), Proposed.of(lexical, cosine)
+    numbers = proposed.documents(table).tolist()
+    gists = data.draw(st.lists(UNIT, min_size=len(numbers), max_size=len(numbers)))
+    slow = group(fuse(lexical, cosine, scale), dict(zip(numbers, gists, strict=True)), scale, table)
+    fast = rank(proposed, gists, scale, table, n)
+    assert [entry.document for entry in fast] == [entry.document for entry in slow[:n]]
+    for one, other in zip(fast, slow, strict=False):
+        assert (one.score, one.gist) == pytest.approx((other.score, other.gist))
+        assert [c._replace(fused=0.0) for c in one.evidence] == [c._replace(fused=0.0) for c in other.evidence]
 
 
 def test_at_equal_evidence_the_article_comes_before_the_ticket() -> None:
