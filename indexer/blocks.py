@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def write_block(folder: Path, chunk: Chunk, codes: Codes, known: KnownVectors, p
     write_records(folder / "documents.jsonl", map(document_record, chunk.documents))
     write_records(folder / "passages.jsonl", map(passage_record, chunk.flat()))
     write_terms(folder / "terms.txt", _terms(chunk, plan))
-    write_records(folder / "completions.jsonl", (asdict(entry) for entry in _completions(chunk, plan)))
+    write_records(folder / "completions.jsonl", (entry._asdict() for entry in _completions(chunk, plan)))
     _save(folder / "ids.npy", np.array([document.id.encode() for document in chunk.documents], dtype=np.bytes_))
     _save(folder / "versions.npy", np.array([document.version for document in chunk.documents], dtype=np.int64))
     _save(folder / "columns.npy", rows)
@@ -81,7 +81,7 @@ def join_blocks(parts: Sequence[Path], folder: Path, encoder: str) -> None:
     starts = np.cumsum([0, *counts]).tolist()
     for name in ("documents.jsonl", "passages.jsonl", "terms.txt"):
         join_lines(folder / name, [part / name for part in parts])
-    write_records(folder / "completions.jsonl", map(asdict, _joined_completions(parts, starts)))
+    write_records(folder / "completions.jsonl", (entry._asdict() for entry in _joined_completions(parts, starts)))
     for name in ("ids.npy", "versions.npy", "hashes.npy", "vectors.npy", "centroids.npy"):
         _save(folder / name, np.concatenate([map_array(part / name) for part in parts]))
     _save(folder / "columns.npy", joined_rows([load_array(part / "columns.npy") for part in parts], counts))
@@ -124,7 +124,7 @@ def _joined_completions(parts: Sequence[Path], starts: Sequence[int]) -> list[Co
     for part, start in zip(parts, starts, strict=False):
         records = Records(part / "completions.jsonl")
         entries = (Completion(**records[number]) for number in range(len(records)))
-        found += [replace(entry, document=start + entry.document) for entry in entries]
+        found += [entry._replace(document=start + entry.document) for entry in entries]
     return most_used_first(found)
 
 

@@ -57,14 +57,18 @@ class Asked:
 def ask(kb: Kb, question: Question, principal: Principal) -> Asked:
     """Answer a question for a principal. Finished questions are logged, masked; half-typed ones never."""
     query = _query(kb, question, principal)
-    try:
-        answer = kb.engine.answer(query, visible_to(principal, kb.database, query.now))
-    except SearchError as error:
-        raise Unavailable(str(error), error.hint) from error
-    asked = _decorated(kb, Asked(f"q_{secrets.token_hex(8)}", answer), principal)
+    with kb.turn:
+        asked = _decorated(kb, Asked(f"q_{secrets.token_hex(8)}", _answer(kb, query, principal)), principal)
     if question.mode is Mode.FINAL:
         _log_question(kb, asked, query.text, principal)
     return asked
+
+
+def _answer(kb: Kb, query: Query, principal: Principal) -> Answer:
+    try:
+        return kb.engine.answer(query, visible_to(principal, kb.database, query.now))
+    except SearchError as error:
+        raise Unavailable(str(error), error.hint) from error
 
 
 def note(kb: Kb, feedback: Feedback) -> None:

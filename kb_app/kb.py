@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from kb_app.clock import Clock
 from kb_app.errors import WrongSetting
@@ -19,6 +20,8 @@ from search.engine import Engine
 from search.errors import EncoderUnavailable
 from search.lexicon import Lexicon, parse_lexicon, shipped_lexicon
 
+AT_ONCE = 2
+"""Questions that one process computes at a time: vectors are compared without the interpreter."""
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +53,15 @@ class Kb:
     def engine(self) -> Engine:
         """Search over the current generation."""
         return Engine(self.settings.index_root, self.analyzer, self.encoder)
+
+    @cached_property
+    def turn(self) -> BoundedSemaphore:
+        """Taken while a question is answered, which is computing alone: one after the other is faster than all at once.
+
+        Threads that compute at the same time only take the interpreter from each other; the other threads of a
+        process are for those that wait, for a slow line or the disk.
+        """
+        return BoundedSemaphore(AT_ONCE)
 
     @cached_property
     def renderer(self) -> Renderer:

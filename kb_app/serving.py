@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -142,6 +143,9 @@ def serve_web(kb: Kb, descriptor: int, lifeline: int) -> None:
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     app = create_app(kb)
     _warm(kb)
+    # What is loaded now stays: the collector need not go through it again, which would hold up everybody.
+    gc.collect()
+    gc.freeze()
     # A new generation is opened beside the questions, in slices short enough that none of them waits long for its turn.
     sys.setswitchinterval(SWITCH_SECONDS)
     threading.Thread(target=kb.engine.follow, args=(_pause,), daemon=True).start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.analysis import Term, Token, merge_spans
@@ -69,8 +69,7 @@ def extract(text: str, sentences: Sentences, weigher: Weigher, vector: FloatArra
     ]
     first, last = _best_window(scores, spans)
     start, end = spans[first][0], spans[last - 1][1]
-    offsets = [span[0] - start for span in spans[first:last]]
-    return Extract(text[start:end], _marks(sentences.tokens[first:last], offsets, weigher.words))
+    return Extract(text[start:end], _marks(sentences.tokens[first:last], start, weigher.words))
 
 
 def _likeness(sentences: Sentences, vector: FloatArray | None) -> Sequence[float]:
@@ -100,12 +99,7 @@ def _length(spans: Sequence[tuple[int, int]], first: int, last: int) -> int:
     return spans[last - 1][1] - spans[first][0]
 
 
-def _marks(
-    tokens: Sequence[Sequence[Token]], offsets: Sequence[int], wanted: frozenset[str]
-) -> tuple[tuple[int, int], ...]:
-    spans = [
-        (start + offset, end + offset)
-        for own, offset in zip(tokens, offsets, strict=True)
-        for start, end in token_spans(own, wanted)
-    ]
-    return merge_spans(spans)
+def _marks(tokens: Iterable[Sequence[Token]], start: int, wanted: frozenset[str]) -> tuple[tuple[int, int], ...]:
+    """Where wanted terms stand, counted from `start`."""
+    found = (span for own in tokens for span in token_spans(own, wanted))
+    return merge_spans([(begin - start, end - start) for begin, end in found])

@@ -28,6 +28,7 @@ FORMAT = 5
 DEAD = "dead.npy"
 SEALS = "seals.json"
 _CHUNK = 1 << 20
+_LONG = ("files", "blocks", "categories", "products", "tags")
 _LOCK = ".lock"
 _MEND = "run `kb index build`; the database has everything"
 
@@ -266,8 +267,8 @@ def quarantine(folder: Path) -> Path:
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:
-    """The manifest without its list of files, for status pages."""
-    return {k: v for k, v in asdict(manifest).items() if k not in ("files", "tags", "blocks")}
+    """The manifest without its long lists, for status pages."""
+    return {k: v for k, v in asdict(manifest).items() if k not in _LONG}
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:

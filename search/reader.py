@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +21,10 @@ KEPT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """The sentences of a passage: half-open spans, their tokens, and unit vectors where encoding is cheap."""
+    """The sentences of a passage: half-open spans, their tokens, and unit vectors where encoding is cheap.
+
+    All offsets are counted from the start of the passage.
+    """
 
     spans: tuple[tuple[int, int], ...]
     tokens: tuple[tuple[Token, ...], ...]
@@ -87,8 +91,19 @@ class _BlockReader:
         text = self.passage(number).text
         spans = tuple(sentence_spans(text))
         pieces = [text[start:end] for start, end in spans]
-        tokens = tuple(tuple(self._analyzer.tokens(piece)) for piece in pieces)
+        tokens = _by_span(self._analyzer.tokens(text), spans)
         vectors = None
         if self._encoder is not None and pieces:
             vectors = self._encoder.encode_passages([self._analyzer.fold(piece) for piece in pieces])
         return Sentences(spans, tokens, vectors)
+
+
+def _by_span(tokens: Sequence[Token], spans: Sequence[tuple[int, int]]) -> tuple[tuple[Token, ...], ...]:
+    """Tokens by the sentence that they begin in."""
+    starts = [start for start, _ in spans]
+    found: list[list[Token]] = [[] for _ in spans]
+    for token in tokens:
+        place = bisect_right(starts, token.start) - 1
+        if place >= 0:
+            found[place].append(token)
+    return tuple(map(tuple, found))

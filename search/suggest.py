@@ -8,14 +8,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from search.types import Passage, Role
 
 _LATIN = re.compile(r"[a-z0-9 ']+")
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """What may be offered: a title or question, its document, how often that was of use, and how it sounds."""
 
     text: str

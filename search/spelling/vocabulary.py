@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,7 @@ _LATIN = re.compile("(?<![a-z0-9])[a-z]{2,}(?![a-z0-9])")
 Codes = NDArray[np.uint32]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A title or question: its letters and characters one to one, initials for Han, and where words start and end."""
 
     characters: str
@@ -93,8 +93,11 @@ def _joined(one: Vocabulary, other: Vocabulary) -> Vocabulary:
     counts = _summed(one.counts, other.counts)
 
     def table(mine: Mapping[str, Sequence[str]], theirs: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-        merged = {key: {*mine.get(key, ()), *words} for key, words in theirs.items()}
-        return {**mine, **{k: sorted(words, key=lambda word: (-counts[word], word)) for k, words in merged.items()}}
+        new = {key: [word for word in words if word not in one.counts] for key, words in theirs.items()}
+        merged = {key: [*mine.get(key, ()), *words] for key, words in new.items() if words}
+        # Only where there is a new word: a small block has little to say about the order of the others.
+        ordered = {k: tuple(sorted(words, key=lambda word: (-counts[word], word))) for k, words in merged.items()}
+        return {**mine, **ordered}
 
     return Vocabulary(
         counts=counts,
@@ -171,4 +174,5 @@ def _grouped(keys: Sequence[str], words: Sequence[str]) -> Mapping[str, Sequence
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for own, word in zip(keys, words, strict=True):
         groups[own].append(word)
-    return dict(groups)
+    # Tuples of text are nothing to the garbage collector, which would go through every list again and again.
+    return {key: tuple(own) for key, own in groups.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,7 +165,7 @@ def test_completions_are_those_of_a_plain_scan_in_its_order(
 def test_what_was_used_most_comes_first_over_all_blocks() -> None:
     used = [[3, 1], [2, 2, 0]]
     blocks = [
-        (10 * place, CompletionBlock([replace(entry(f"退款{place}{n}", n), uses=count) for n, count in enumerate(own)]))
+        (10 * place, CompletionBlock([entry(f"退款{place}{n}", n)._replace(uses=count) for n, count in enumerate(own)]))
         for place, own in enumerate(used)
     ]
     found = Completer(blocks).find("退款", lambda _d: True, 9)
