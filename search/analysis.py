@@ -95,6 +95,8 @@ class Analyzer:
     def tokens(self, text: str) -> list[Token]:
         """All tokens, stop words included, with offsets into `text` as given."""
         folded, origin = self._fold_aligned(text)
+        if isinstance(origin, range):
+            return list(self._folded_tokens(folded))
         return [Token(t.text, origin[t.start], origin[t.end - 1] + 1) for t in self._folded_tokens(folded)]
 
     def index_terms(self, text: str) -> list[str]:
@@ -121,10 +123,14 @@ class Analyzer:
             if run[0][0].isascii():
                 yield from self._code_tokens(run[0], run.start())
             else:
+                at = run.start()
                 for word, start, end in self._segment(run[0]):
-                    yield Token(word, run.start() + start, run.start() + end)
+                    yield Token(word, at + start, at + end)
 
     def _code_tokens(self, code: str, offset: int) -> Iterator[Token]:
+        if code.isalpha() or code.isdigit():
+            yield Token(self._stem(code), offset, offset + len(code))
+            return
         parts = list(_CODE_PART.finditer(code))
         if len(parts) > 1:
             whole = "".join(part[0] for part in parts)

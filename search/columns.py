@@ -150,6 +150,16 @@ class Columns:
         allowed = selection.allowed[self.first[:-1]]
         return Selection(selection.where, allowed, not allowed.any())
 
+    def without_tickets(self, selection: Selection) -> Selection:
+        """The same passages but for those of tickets."""
+        allowed = selection.allowed & self._not_tickets
+        return Selection(selection.where, allowed, not allowed.any())
+
+    @cached_property
+    def _not_tickets(self) -> BoolArray:
+        others: BoolArray = self.rows["kind"] != KINDS.index(Kind.TICKET)
+        return others
+
     @cached_property
     def _edges(self) -> NDArray[np.int64]:
         begins, ends = self.rows["valid_from"], self.rows["valid_until"]

@@ -27,8 +27,8 @@ from search.reader import Reader
 from search.spelling.reading import Reading, Typed, terms_of
 from search.types import Answer, Decision, DocumentRef, FloatArray, Hit, IntArray, Mode, Query, Visible
 
-CANDIDATES = 100
-GISTS = 40
+CANDIDATES = 60
+GISTS = 30
 PASSAGES_OF_NEAR = 3
 """Documents proposed by all they say together, and how many of their passages; passages propose the others."""
 COMPLETIONS = 6
@@ -226,7 +226,8 @@ class Engine:
     def _dense(self, question: Question, index: Index, lexical: Mapping[int, float]) -> dict[int, float]:
         if question.vector is None or index.vectors is None or not self._halves.dense:
             return {}
-        found = dict(index.vectors.search(question.vector, question.selection, CANDIDATES))
+        where = index.columns.without_tickets(question.selection)
+        found = dict(index.vectors.search(question.vector, where, CANDIDATES))
         found |= _near(question, index)
         missing = [passage for passage in lexical if passage not in found]
         found.update(zip(missing, index.vectors.scores(question.vector, missing), strict=True))

@@ -93,7 +93,8 @@ class _BlockReader:
         pieces = [text[start:end] for start, end in spans]
         tokens = _by_span(self._analyzer.tokens(text), spans)
         vectors = None
-        if self._encoder is not None and pieces:
+        # The only sentence of a passage has none to be compared with.
+        if self._encoder is not None and len(pieces) > 1:
             vectors = self._encoder.encode_passages([self._analyzer.fold(piece) for piece in pieces])
         return Sentences(spans, tokens, vectors)
 

@@ -15,7 +15,7 @@ from benchmarks.load.report import Taken
 BLIND = 8
 """Connections that are asked where answers do not name their process: two processes both hold one of them, 127 to 1."""
 TRIES = 200
-POLL = 0.1
+POLL = 0.25
 POLL_LATE = 1.0
 PATIENCE = 3.0
 """Seconds after a change from which it is asked for less often: the goal is missed, and asking is load."""
