@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
@@ -10,7 +10,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from search.types import FOREVER, BoolArray, Document, Filter, Kind, Passage, Query
+from search.types import FOREVER, BoolArray, Document, Filter, IntArray, Kind, Passage, Query
 
 KINDS = tuple(Kind)
 ROW = np.dtype(
@@ -108,10 +108,10 @@ class _Cached:
 class Columns:
     """The columns of one generation, with masks cached until the clock passes a validity date.
 
-    Documents in `dead` have been replaced or taken out: no filter allows them.
+    `tags` are (tag, document) pairs. Documents in `dead` have been replaced or taken out: no filter allows them.
     """
 
-    def __init__(self, rows: NDArray[np.void], tags: Mapping[int, Sequence[int]], dead: Iterable[int] = ()) -> None:
+    def __init__(self, rows: NDArray[np.void], tags: IntArray, dead: Iterable[int] = ()) -> None:
         self.rows = rows
         self._tags = tags
         self._dead = np.array(sorted(dead), dtype=np.int64)
@@ -122,28 +122,20 @@ class Columns:
         return len(self.rows)
 
     @cached_property
-    def documents(self) -> list[int]:
-        """The document of each passage, as a list: ranking reads it one by one."""
-        numbers: list[int] = self.rows["document"].tolist()
-        return numbers
+    def documents(self) -> NDArray[np.int32]:
+        """The document of each passage."""
+        return np.ascontiguousarray(self.rows["document"])
 
     @cached_property
-    def roles(self) -> list[int]:
+    def roles(self) -> NDArray[np.int8]:
         """The role of each passage."""
-        roles: list[int] = self.rows["role"].tolist()
-        return roles
-
-    @cached_property
-    def kinds(self) -> list[int]:
-        """The kind of each passage by its place in KINDS."""
-        kinds: list[int] = self.rows["kind"].tolist()
-        return kinds
+        return np.ascontiguousarray(self.rows["role"])
 
     @cached_property
     def first(self) -> NDArray[np.int64]:
         """First passage of each document, and one past the last at the end."""
-        count = int(self.rows["document"][-1]) + 1 if len(self.rows) else 0
-        return np.searchsorted(self.rows["document"], np.arange(count + 1)).astype(np.int64)
+        count = int(self.documents[-1]) + 1 if len(self.rows) else 0
+        return np.searchsorted(self.documents, np.arange(count + 1, dtype=np.int32)).astype(np.int64)
 
     def documents_of(self, selection: Selection) -> Selection:
         """The same by document: one is allowed when its title is."""
@@ -170,7 +162,7 @@ class Columns:
     def _alive(self) -> BoolArray:
         alive = np.ones(len(self.first) - 1, dtype=np.bool_)
         alive[self._dead] = False
-        of_passage: BoolArray = alive[self.rows["document"]]
+        of_passage: BoolArray = alive[self.documents]
         return of_passage
 
     def select(self, where: Filter) -> Selection:
@@ -206,5 +198,6 @@ class Columns:
         if where.products is not None:
             allowed &= np.isin(rows["product"], list(where.products))
         if where.tags is not None:
-            allowed &= np.isin(rows["document"], [d for tag in where.tags for d in self._tags.get(tag, ())])
+            tagged = self._tags[np.isin(self._tags[:, 0], list(where.tags)), 1]
+            allowed &= np.isin(self.documents, tagged)
         return np.asarray(allowed, dtype=np.bool_)

@@ -277,7 +277,7 @@ def _near(question: Question, index: Index) -> dict[int, float]:
     best: dict[int, float] = {}
     left = dict.fromkeys((document for document, _ in near), PASSAGES_OF_NEAR)
     for cosine, passage in scored:
-        document = index.columns.documents[passage]
+        document = int(index.columns.documents[passage])
         if left[document]:
             left[document] -= 1
             best[passage] = cosine
@@ -305,9 +305,9 @@ def _remembered(visible: Visible) -> Visible:
 
 def _permitted(halves: Sequence[dict[int, float]], index: Index, visible: Visible) -> list[dict[int, float]]:
     """Only what the application allows now: asked before ranks, scores, margins and confidence are settled."""
-    documents = index.columns.documents
-    candidates = {documents[passage] for half in halves for passage in half}
-    refs = {document: index.ref(document) for document in sorted(candidates)}
+    passages = sorted({passage for half in halves for passage in half})
+    documents = dict(zip(passages, index.columns.documents[passages].tolist(), strict=True))
+    refs = {document: index.ref(document) for document in dict.fromkeys(documents.values())}
     seen = visible(refs.values())
     allowed = {document for document, ref in refs.items() if ref in seen}
     return [{passage: score for passage, score in half.items() if documents[passage] in allowed} for half in halves]

@@ -50,7 +50,7 @@ class HitBuilder:
         number = self._best_section(entry, document)
         passage = self._reader.passage(number)
         cut = extract(passage.text, self._reader.sentences(number), self._weigher, self._question.vector)
-        words = self._words(entry, document, number)
+        words = self._words(entry, number)
         evidence = self._evidence(entry, words, next_score)
         return Hit(
             document=document,
@@ -93,10 +93,11 @@ class HitBuilder:
             return [0.0] * len(numbers)
         return self._index.vectors.scores(self._question.vector, numbers)
 
-    def _words(self, entry: Ranked, document: Document, section: int) -> frozenset[str]:
+    def _words(self, entry: Ranked, section: int) -> frozenset[str]:
         """The words of what speaks for the document: its title, the section shown, its best passages."""
-        evidence = (self._reader.words(candidate.passage) for candidate in entry.evidence[:3])
-        return self._reader.terms(document.title).union(self._reader.words(section), *evidence)
+        title = int(self._index.columns.first[entry.document])
+        passages = dict.fromkeys((title, section, *(candidate.passage for candidate in entry.evidence[:3])))
+        return frozenset[str]().union(*map(self._reader.words, passages))
 
     def _evidence(self, entry: Ranked, words: frozenset[str], next_score: float) -> Evidence:
         margin = (entry.score - next_score) / entry.score if entry.score > 0 else 0.0

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from search.blocks import FOLDER, Block, Places, joined_rows, load_array, open_block
 from search.columns import Codes, Columns
 from search.confidence import Calibration, read_calibration
@@ -119,7 +121,7 @@ def open_index(folder: Path, expected: Expected, before: Index | None = None) ->
         manifest=manifest,
         codes=Codes(manifest.categories, manifest.products, manifest.tags),
         blocks=blocks,
-        columns=_columns(blocks, manifest, dead),
+        columns=_columns(blocks, dead),
         lexical=open_lexical(manifest.lexical, folder / "lexical"),
         vectors=_joined([block.vectors for block in blocks]),
         centroids=_joined([block.centroids for block in blocks]),
@@ -138,13 +140,11 @@ def _blocks(folder: Path, manifest: Manifest, engine: str, before: Index | None)
     return tuple(is_open.get(name) or open_block(folder / FOLDER / name, engine) for name in manifest.blocks)
 
 
-def _columns(blocks: Sequence[Block], manifest: Manifest, dead: frozenset[int]) -> Columns:
+def _columns(blocks: Sequence[Block], dead: frozenset[int]) -> Columns:
     counts = [len(block.documents) for block in blocks]
-    by_tag: dict[int, list[int]] = {code: [] for code in range(len(manifest.tags))}
-    for block, start in zip(blocks, Places(counts).starts, strict=False):
-        for tag, document in block.tags.tolist():
-            by_tag[tag].append(start + document)
-    return Columns(joined_rows([block.rows for block in blocks], counts), by_tag, dead)
+    starts = Places(counts).starts
+    tags = [block.tags + np.array([0, start]) for block, start in zip(blocks, starts, strict=False)]
+    return Columns(joined_rows([block.rows for block in blocks], counts), np.concatenate(tags), dead)
 
 
 def _joined(parts: Sequence[VectorIndex | None]) -> VectorIndex | None:

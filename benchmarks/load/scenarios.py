@@ -25,7 +25,7 @@ FRESH = Goal(p99=2000)
 RATE = 5.0
 """Finished questions a second in L2 and R9."""
 EDITORS = 10
-SAVE_EVERY = 10.0
+SAVE_EVERY = 30.0
 SOAK_SAVE_EVERY = 60.0
 SAMPLE_EVERY = 5.0
 WARM_UP = 0.1

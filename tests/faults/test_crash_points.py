@@ -16,7 +16,7 @@ from tests.faults.oracle import expected, problems
 from tests.faults.places import answer_ids, command, opened, start_module, verified
 from tests.faults.rounds import Round, rounds
 
-TRIES = 4
+TRIES = 12
 
 
 def crash_while_publishing(place: Path, journal: Path, turn: Round, point: str) -> int:

@@ -34,7 +34,7 @@ def group(candidates: Iterable[Candidate], gists: Mapping[int, float], scale: Sc
     """One entry per document, best first; `candidates` come best first, `gists` are cosines by document."""
     by_document: defaultdict[int, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
-        by_document[columns.documents[candidate.passage]].append(candidate)
+        by_document[int(columns.documents[candidate.passage])].append(candidate)
     ranked = []
     for document, evidence in by_document.items():
         gist = gists.get(document, 0.0)

@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from whoosh.util.numeric import byte_to_length, length_to_byte
 from search.analysis import Term
 from search.columns import ROW, Columns, Selection
 from search.lexical import EXTENDED, LexicalIndex, LexicalRow, bm25, extend_lexical, idf, open_lexical, write_lexical
-from search.types import FOREVER, Audience, Filter, Kind, Role
+from search.types import FOREVER, Audience, Filter, IntArray, Kind, Role
 from search.vectors import VectorBlocks, open_vectors
 from search.vectors.faiss import MANY
 
@@ -41,6 +41,11 @@ def corpus() -> list[list[str]]:
 def selection(count: int, allowed: list[int] | None = None) -> Selection:
     mask = np.ones(count, np.bool_) if allowed is None else np.isin(np.arange(count), allowed)
     return Selection(Filter(Audience.INTERNAL, 0), mask, not mask.any())
+
+
+def pairs(by_tag: Mapping[int, Sequence[int]]) -> IntArray:
+    """(tag, document) pairs."""
+    return np.array([(tag, d) for tag, own in by_tag.items() for d in own], dtype=np.int64).reshape(-1, 2)
 
 
 def row(number: int, terms: Sequence[str], **fields: int) -> LexicalRow:
@@ -210,7 +215,9 @@ def test_filters_are_those_of_the_mask(
         for n, (audience, kind, category, product, _) in enumerate(passages)
     ]
     by_tag = {tag: [n for n, passage in enumerate(passages) if tag in passage[4]] for tag in range(4)}
-    where = Columns(np.array(table, dtype=ROW), by_tag).select(Filter(audience, 5, kinds, categories, products, tags))
+    where = Columns(np.array(table, dtype=ROW), pairs(by_tag)).select(
+        Filter(audience, 5, kinds, categories, products, tags)
+    )
     written = [
         LexicalRow(n, n, ["词"], kind, own, category, product, sorted(tagged))
         for n, (own, kind, category, product, tagged) in enumerate(passages)
@@ -306,7 +313,9 @@ def test_products_tags_and_kinds_are_what_a_plain_scan_allows(
         for _ in range(2)
     ]
     by_tag = {tag: [n for n, (_, own, _) in enumerate(documents) if tag in own] for tag in range(4)}
-    found = Columns(np.array(rows, dtype=ROW), by_tag).select(Filter(Audience.PUBLIC, 5, kinds, None, products, tags))
+    found = Columns(np.array(rows, dtype=ROW), pairs(by_tag)).select(
+        Filter(Audience.PUBLIC, 5, kinds, None, products, tags)
+    )
     wanted = [
         (products is None or product in products)
         and (tags is None or bool(own & tags))
@@ -348,7 +357,7 @@ def test_masks_follow_the_clock(
         ],
         dtype=ROW,
     )
-    columns = Columns(table, {})
+    columns = Columns(table, pairs({}))
     for now in clock:
         where = Filter(audience, now, categories=frozenset(categories) or None)
         wanted = [

@@ -194,7 +194,8 @@ def test_fusion_is_the_sum_written_out(lexical: dict[int, float], cosine: dict[i
 
 def columns(*rows: tuple[int, Kind, Role]) -> Columns:
     return Columns(
-        np.array([(d, list(Kind).index(k), 0, role, 0, 0, 0, FOREVER) for d, k, role in rows], dtype=ROW), {}
+        np.array([(d, list(Kind).index(k), 0, role, 0, 0, 0, FOREVER) for d, k, role in rows], dtype=ROW),
+        np.zeros((0, 2), np.int64),
     )
 
 
