@@ -39,8 +39,8 @@ from search.generation import (
 )
 from search.lexical import extend_lexical, write_lexical
 
-WHOOSH_MOST = 3_000
-"""Passages up to which `auto` takes Whoosh: writing it anew takes under a second (docs/performance.md)."""
+WHOOSH_MOST = 2_000
+"""Passages up to which `auto` takes Whoosh: a publish writes it anew in a second (`benchmarks/engines.py`)."""
 JOIN_RATIO = 4
 """Blocks of changes are joined while the earlier is not this much larger: their number grows with the logarithm."""
 BUILDING = ".building"
