@@ -6,7 +6,7 @@ PEERS := .venv-peers
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults lint bench bench-load bench-peers eval train clean
+.PHONY: help serve test test-faults lint bench bench-load bench-peers bench-growth eval train clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,12 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the size of functions and files
 	$(BIN)/mypy
 	@$(BIN)/python benchmarks/sizes.py
 
-bench: $(VENV)/.dev ## Build and query times; DATA=folder adds its helpcenter-zh
+bench: $(VENV)/.dev ## Build and query times; DATA=folder adds its helpcenter-zh and both engines
 	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA))
+	$(if $(DATA),$(BIN)/python -m benchmarks.engines --data $(DATA))
+
+bench-growth: $(VENV)/.run ## From ten thousand to a million passages, from DATA=folder; about ten minutes
+	@$(BIN)/python -m benchmarks.growth --data $(or $(DATA),$(error DATA= names the folder)) --svg docs/images/growth.svg
 
 bench-load: $(VENV)/.run ## Typing, saving and rebuilding under load, from DATA=folder; ARGS="--scenario L1"
 	@$(BIN)/python -m benchmarks.load --data $(or $(DATA),$(error DATA= names the folder)) $(ARGS)

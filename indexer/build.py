@@ -301,4 +301,4 @@ def _known_of(folder: Path, blocks: Sequence[str], gone: Collection[int], plan: 
     return known
 
 
-__all__ = ["Change", "Plan", "Progress", "build_generation", "extend_generation", "generations", "prune"]
+__all__ = ["BUILDING", "Change", "Plan", "Progress", "build_generation", "extend_generation", "generations", "prune"]

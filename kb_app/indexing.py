@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from indexer.build import Change, Plan, Progress, build_generation, extend_generation, generations
+from indexer.build import BUILDING, Change, Plan, Progress, build_generation, extend_generation, generations
 from indexer.plan import silent
 from indexer.records import Record
 from kb_app import syncing
@@ -79,7 +79,9 @@ def build(kb: Kb, progress: Progress = silent) -> Manifest:
     with kb.database.read() as session:
         # One read transaction: the records and the outbox id belong to the same moment.
         count = articles.count_published(session) + tickets.count(session)
-        plan = replace(_plan(kb, journal.last_outbox_id(session), progress), documents=count)
+        with kb.database.read(TRAFFIC) as log:
+            uses = traffic.all_uses(log)
+        plan = replace(_plan(kb, journal.last_outbox_id(session), progress), documents=count, uses=uses)
         return build_generation(records(session), plan)
 
 
@@ -90,8 +92,11 @@ def extend(kb: Kb, before: Manifest, progress: Progress = silent) -> Manifest:
         ids = {topic: sorted({key for _, own, key in changed if own is topic}) for topic in journal.DOCUMENTS}
         found = [article_record(article) for article in articles.published_among(session, ids[journal.Topic.ARTICLE])]
         found += [ticket_record(ticket) for ticket in tickets.among(session, ids[journal.Topic.TICKET])]
-        plan = replace(_plan(kb, changed[-1][0], progress), documents=len(found))
-    return extend_generation(Change([key for own in ids.values() for key in own], found), plan)
+    gone = [key for own in ids.values() for key in own]
+    with kb.database.read(TRAFFIC) as log:
+        uses = traffic.used(log, gone)
+    plan = replace(_plan(kb, changed[-1][0], progress), documents=len(found), uses=uses)
+    return extend_generation(Change(gone, found), plan)
 
 
 def build_alone(kb: Kb, progress: Progress = silent) -> Manifest:
@@ -110,8 +115,6 @@ def build_alone(kb: Kb, progress: Progress = silent) -> Manifest:
 
 
 def _plan(kb: Kb, outbox_id: int, progress: Progress) -> Plan:
-    with kb.database.read(TRAFFIC) as session:
-        uses = traffic.all_uses(session)
     return Plan(
         root=kb.settings.index_root,
         analyzer=kb.analyzer,
@@ -119,7 +122,6 @@ def _plan(kb: Kb, outbox_id: int, progress: Progress) -> Plan:
         lexical=kb.settings.lexical,
         outbox_id=outbox_id,
         calibration=calibration(kb),
-        uses=uses,
         progress=progress,
     )
 
@@ -209,21 +211,31 @@ def catch_up_alone(kb: Kb, progress: Progress = silent) -> Manifest | None:
     Raises `HomeInUse` when the worker has not moved on for a minute.
     """
     lock = writer_lock(kb.settings.home)
-    best = time.monotonic() + WAIT_SECONDS, status(kb).behind
+    goal, seen, deadline = status(kb).outbox_id, None, 0.0
     # Whoever holds the lock may end at any moment, and what is left is then ours.
     while not lock.acquire():
         state = status(kb)
-        if not state.stale:
+        if not state.stale or (state.manifest and state.extends and state.manifest.outbox_id >= goal):
             return None
-        if state.behind < best[1]:
-            best = time.monotonic() + WAIT_SECONDS, state.behind
-        if time.monotonic() > best[0]:
+        if (now := _progress_of(kb, state)) != seen:
+            seen, deadline = now, time.monotonic() + WAIT_SECONDS
+        if time.monotonic() > deadline:
             raise lock.in_use("the process that keeps the index has not moved on for a minute")
         time.sleep(POLL_SECONDS)
     try:
         return catch_up(kb, progress)
     finally:
         lock.release()
+
+
+def _progress_of(kb: Kb, state: Status) -> tuple[int, int]:
+    """What changes as long as somebody indexes: how far the index is, and when a file was last written beside it."""
+    written = (path.stat().st_mtime_ns for path in kb.settings.index_root.glob(f"*{BUILDING}/**/*") if path.is_file())
+    try:
+        return state.behind, max(written, default=0)
+    except FileNotFoundError:
+        # It was finished while being looked at.
+        return state.behind, -1
 
 
 def records(session: Session) -> Iterator[Record]:

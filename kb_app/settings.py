@@ -75,7 +75,7 @@ SETTINGS: tuple[Setting, ...] = (
         "KB_LEXICAL",
         _one_of("auto", "whoosh", "tantivy"),
         "auto",
-        "Lexical engine; `auto` chooses by size when the index is built.",
+        "Lexical engine, `whoosh` or `tantivy`; `auto` chooses by size when the index is built.",
     ),
     Setting(
         "KB_LEXICON", str, "", "Folder with words.txt, synonyms.txt and stopwords.txt in place of the shipped ones."
