@@ -14,6 +14,7 @@ from functools import lru_cache
 from threading import local
 from typing import TYPE_CHECKING, NamedTuple
 
+from search.errors import AnalysisUnavailable
 from search.lexicon import Lexicon
 
 if TYPE_CHECKING:
@@ -195,7 +196,13 @@ def _segmenter(jieba: Jieba) -> Callable[[str], list[tuple[str, int, int]]]:
 def _converter(name: str) -> Callable[[str], str]:
     from opencc import OpenCC
 
-    convert: Callable[[str], str] = OpenCC(name).convert
+    try:
+        convert: Callable[[str], str] = OpenCC(name).convert
+    # What the library throws where its dictionaries cannot be read has no class of its own.
+    except Exception as error:
+        raise AnalysisUnavailable(
+            f"the {name} dictionary cannot be read: {error}", "Install the package again."
+        ) from error
     return convert
 
 

@@ -13,6 +13,10 @@ class EncoderUnavailable(SearchError):
     """No usable sentence encoder by this name or path; search goes on lexically."""
 
 
+class AnalysisUnavailable(SearchError):
+    """The dictionaries of text analysis cannot be read; neither indexing nor searching goes on without."""
+
+
 class IndexMissing(SearchError):
     """There is no published generation yet."""
 
