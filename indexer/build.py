@@ -16,7 +16,7 @@ from indexer.embedding import KnownVectors
 from indexer.plan import Plan, Progress
 from indexer.records import Record
 from indexer.terms import lexical_rows
-from search.blocks import FOLDER, Places, load_array, map_array
+from search.blocks import FOLDER, Places, load_array, map_array, rows_in
 from search.columns import Codes
 from search.confidence import write_calibration
 from search.crash import crash_point
@@ -188,7 +188,7 @@ def _write_blocks(records: Iterable[Record], site: _Site, plan: Plan) -> tuple[l
 
 def _write_lexical(folder: Path, names: Sequence[str], plan: Plan) -> str:
     """Write the lexical index of a new generation; which engine it is."""
-    passages = sum(len(map_array(folder / FOLDER / name / "columns.npy")) for name in names)
+    passages = sum(rows_in(folder, names, "columns.npy"))
     engine = ("whoosh" if passages <= WHOOSH_MOST else "tantivy") if plan.lexical == "auto" else plan.lexical
     (folder / "lexical").mkdir()
     write_lexical(engine, folder / "lexical", lexical_rows(folder, names, 0, plan))
@@ -198,7 +198,7 @@ def _write_lexical(folder: Path, names: Sequence[str], plan: Plan) -> str:
 
 def _join_small(folder: Path, names: Sequence[str], before: Manifest, number: int) -> list[str]:
     """Join the last blocks of changes where the earlier ones are not much larger; the names there are then."""
-    sizes = [len(map_array(folder / FOLDER / name / "ids.npy")) for name in names]
+    sizes = rows_in(folder, names, "ids.npy")
     first = len(names) - 1
     while first > before.built_blocks and sizes[first - 1] <= JOIN_RATIO * sum(sizes[first:]):
         first -= 1
@@ -253,7 +253,7 @@ def _seals(draft: _Draft, name: str) -> Iterable[tuple[str, FileSeal]]:
 def _counts(draft: _Draft) -> tuple[int, int]:
     """Documents and passages that can be found."""
     columns = [map_array(draft.folder / FOLDER / name / "columns.npy")["document"] for name in draft.blocks]
-    starts = Places([len(map_array(draft.folder / FOLDER / name / "ids.npy")) for name in draft.blocks]).starts
+    starts = Places(rows_in(draft.folder, draft.blocks, "ids.npy")).starts
     dead = np.array(sorted(draft.dead), dtype=np.int64)
     gone = sum(int(np.isin(own + start, dead).sum()) for own, start in zip(columns, starts, strict=False))
     return starts[-1] - len(dead), sum(map(len, columns)) - gone
@@ -295,7 +295,7 @@ def _known_of(folder: Path, blocks: Sequence[str], gone: Collection[int], plan: 
     known = KnownVectors()
     # Encoding again with a static encoder costs less than comparing the old vectors with their checksum.
     if plan.encoder is not None and not isinstance(plan.encoder, StaticEncoder):
-        places = Places([len(map_array(folder / FOLDER / name / "ids.npy")) for name in blocks])
+        places = Places(rows_in(folder, blocks, "ids.npy"))
         for place in sorted({places.find(number)[0] for number in gone}):
             known.add_block(folder / FOLDER / blocks[place], plan.encoder.id)
     return known

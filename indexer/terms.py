@@ -8,7 +8,7 @@ from pathlib import Path
 
 from indexer.plan import Plan
 from search.analysis import Analyzer
-from search.blocks import FOLDER, Places, load_array, map_array
+from search.blocks import FOLDER, Places, load_array, rows_in
 from search.lexical import LexicalRow
 from search.passages import Terms
 from search.types import Document, Passage, Role
@@ -43,8 +43,8 @@ def weighted_terms(role: Role, title: list[str], text: list[str], beside: list[s
 def lexical_rows(folder: Path, names: Sequence[str], first: int, plan: Plan) -> Iterator[LexicalRow]:
     """The passages of the blocks of a generation from block number `first` on, numbered through all of them."""
     blocks = [folder / FOLDER / name for name in names]
-    documents = Places([len(map_array(block / "ids.npy")) for block in blocks]).starts
-    passages = Places([len(map_array(block / "columns.npy")) for block in blocks]).starts
+    documents = Places(rows_in(folder, names, "ids.npy")).starts
+    passages = Places(rows_in(folder, names, "columns.npy")).starts
     total = passages[-1] - passages[first]
     for place in range(first, len(blocks)):
         for row in _rows(blocks[place], documents[place], passages[place]):

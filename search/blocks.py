@@ -88,6 +88,11 @@ class Places:
         return part, number - self.starts[part]
 
 
+def rows_in(folder: Path, names: Sequence[str], file: str) -> list[int]:
+    """How many rows an array has in each of some blocks of a generation folder."""
+    return [len(map_array(folder / FOLDER / name / file)) for name in names]
+
+
 def joined_rows(blocks: Sequence[NDArray[np.void]], documents: Sequence[int]) -> NDArray[np.void]:
     """The columns of blocks as one, documents counted through; `documents` are how many each block has."""
     rows = np.concatenate(blocks)

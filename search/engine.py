@@ -112,8 +112,9 @@ class Engine:
         while not wait(FOLLOW_SECONDS):
             try:
                 self.refresh()
-            except SearchError as error:
-                _log.error("no index: %s %s", error, error.hint)
+            except Exception:
+                # Were this thread to end, the process would answer from an old generation for ever.
+                _log.exception("the next index cannot be opened; it is tried again")
         self._followed = False
 
     def _open(self, stamp: tuple[int, int] | None, before: _Opened | None) -> _Opened:
